@@ -1,0 +1,1 @@
+"""STAR Viewer: the screen, no mathematics."""
