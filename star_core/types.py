@@ -412,7 +412,9 @@ class RiskMap:
 
     def annual_density_per_ml(self) -> FloatArray:
         """Return (T, D, H, W): the part of the incidence that each single year adds."""
-        annual: FloatArray = np.diff(self.density_per_ml, axis=0, prepend=np.float32(0.0))
+        annual: FloatArray = np.diff(self.density_per_ml, axis=0, prepend=np.float32(0.0)).astype(
+            np.float32, copy=False
+        )
         return annual
 
 

@@ -1,0 +1,201 @@
+"""What is open: the case, its assessment, the year and how the reader looks at them.
+
+Views read the session and connect to its signals; only jobs put results in. Every setter emits its signal when, and
+only when, the value changes, so two views may set each other without a loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+
+from star_core.types import N_YEARS, Assessment, Case, ClinicalRecord, Masks, Volume
+
+PointMm = tuple[float, float, float]
+
+
+class IncidenceMode(StrEnum):
+    """Whether a year shows the risk up to its end or the part that it adds."""
+
+    CUMULATIVE = "cumulative"
+    ANNUAL = "annual"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLevel:
+    """Grey window: centre and width in HU."""
+
+    centre_hu: float
+    width_hu: float
+
+
+WINDOW_PRESETS: dict[str, WindowLevel] = {
+    "abdomen": WindowLevel(40, 400),
+    "liver": WindowLevel(100, 150),
+    "bone": WindowLevel(400, 1800),
+    "lung": WindowLevel(-600, 1500),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayStyle:
+    """How the risk map lies on the CT: opacity 0..1 and the density below which it is transparent."""
+
+    visible: bool = True
+    opacity: float = 0.55
+    threshold_fraction: float = 0.15
+
+
+class Session(QObject):
+    """The state of one window; see the module's text for who may change what."""
+
+    volume_changed = Signal(object)  # Volume | None
+    masks_changed = Signal(object)  # Masks | None
+    clinical_changed = Signal(object)  # ClinicalRecord
+    assessment_changed = Signal(object)  # Assessment | None
+    model_changed = Signal(str)
+    year_changed = Signal(int)
+    incidence_mode_changed = Signal(object)  # IncidenceMode
+    crosshair_changed = Signal(object)  # PointMm, LPS mm
+    window_level_changed = Signal(object)  # WindowLevel
+    overlay_changed = Signal(object)  # OverlayStyle
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._case: Case | None = None
+        self._assessment: Assessment | None = None
+        self._clinical = ClinicalRecord()
+        self._model_name = ""
+        self._year = 1
+        self._incidence_mode = IncidenceMode.CUMULATIVE
+        self._crosshair_mm: PointMm = (0.0, 0.0, 0.0)
+        self._window_level = WINDOW_PRESETS["abdomen"]
+        self._overlay = OverlayStyle()
+
+    # ------------------------------------------------------------------ the case
+
+    @property
+    def case(self) -> Case | None:
+        """The open case, with the clinical record as it stands in the form."""
+        return None if self._case is None else replace(self._case, clinical=self._clinical)
+
+    @property
+    def volume(self) -> Volume | None:
+        """The baseline CT of the open case."""
+        return None if self._case is None else self._case.baseline_scan
+
+    @property
+    def masks(self) -> Masks | None:
+        """The structures of the open case."""
+        return None if self._case is None else self._case.masks
+
+    def set_case(self, case: Case | None) -> None:
+        """Open another case; its assessment has yet to come."""
+        self._case = case
+        self.set_assessment(None)
+        self.volume_changed.emit(self.volume)
+        self.masks_changed.emit(self.masks)
+        if case is not None:
+            self.set_clinical(case.clinical)
+            self.set_crosshair(_centre_mm(case.baseline_scan))
+
+    @property
+    def clinical(self) -> ClinicalRecord:
+        """The clinical record as it stands in the form."""
+        return self._clinical
+
+    def set_clinical(self, record: ClinicalRecord) -> None:
+        """Take over a record from the form or from a file."""
+        if record != self._clinical:
+            self._clinical = record
+            self.clinical_changed.emit(record)
+
+    @property
+    def assessment(self) -> Assessment | None:
+        """The newest result for the open case, or ``None`` while there is none."""
+        return self._assessment
+
+    def set_assessment(self, assessment: Assessment | None) -> None:
+        """Take over a result; called by jobs only."""
+        if assessment is not self._assessment:
+            self._assessment = assessment
+            self.assessment_changed.emit(assessment)
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model that assesses the case."""
+        return self._model_name
+
+    def set_model_name(self, name: str) -> None:
+        """Choose the model for the next assessment."""
+        if name != self._model_name:
+            self._model_name = name
+            self.model_changed.emit(name)
+
+    # ------------------------------------------------------------------ how it is looked at
+
+    @property
+    def year(self) -> int:
+        """Postoperative year shown, 1..12."""
+        return self._year
+
+    def set_year(self, year: int) -> None:
+        """Show another year; values beyond the ends are clamped."""
+        year = min(max(year, 1), N_YEARS)
+        if year != self._year:
+            self._year = year
+            self.year_changed.emit(year)
+
+    @property
+    def incidence_mode(self) -> IncidenceMode:
+        """Cumulative or annual."""
+        return self._incidence_mode
+
+    def set_incidence_mode(self, mode: IncidenceMode) -> None:
+        """Switch between cumulative and annual risk."""
+        if mode != self._incidence_mode:
+            self._incidence_mode = mode
+            self.incidence_mode_changed.emit(mode)
+
+    @property
+    def crosshair_mm(self) -> PointMm:
+        """The point that all views show, LPS mm."""
+        return self._crosshair_mm
+
+    def set_crosshair(self, point_mm: PointMm) -> None:
+        """Move the crosshair of all views."""
+        if point_mm != self._crosshair_mm:
+            self._crosshair_mm = point_mm
+            self.crosshair_changed.emit(point_mm)
+
+    @property
+    def window_level(self) -> WindowLevel:
+        """Grey window of the CT."""
+        return self._window_level
+
+    def set_window_level(self, window_level: WindowLevel) -> None:
+        """Change the grey window of all views; the width stays at least 1 HU."""
+        window_level = replace(window_level, width_hu=max(window_level.width_hu, 1.0))
+        if window_level != self._window_level:
+            self._window_level = window_level
+            self.window_level_changed.emit(window_level)
+
+    @property
+    def overlay(self) -> OverlayStyle:
+        """How the risk map lies on the CT."""
+        return self._overlay
+
+    def set_overlay(self, style: OverlayStyle) -> None:
+        """Change how the risk map lies on the CT."""
+        if style != self._overlay:
+            self._overlay = style
+            self.overlay_changed.emit(style)
+
+
+def _centre_mm(volume: Volume) -> PointMm:
+    middle = (np.array(volume.geometry.shape) - 1) / 2
+    left_mm, posterior_mm, superior_mm = volume.geometry.index_to_lps(middle)
+    return float(left_mm), float(posterior_mm), float(superior_mm)
