@@ -340,7 +340,8 @@ class ModelInput:
 
     def fraction_of(self, structure: Structure) -> FloatArray:
         """Return the (D, H, W) fraction of one structure."""
-        return self.fractions[STRUCTURES.index(structure)]
+        fraction: FloatArray = self.fractions[STRUCTURES.index(structure)]
+        return fraction
 
     @property
     def at_risk_fraction(self) -> FloatArray:
