@@ -1,0 +1,1 @@
+"""Where a forecast comes from: regions of the map and, later in the chain, attributions."""

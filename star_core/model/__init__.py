@@ -1,0 +1,1 @@
+"""The STAR network, its outcome mathematics and the bundles that carry its weights."""

@@ -1,0 +1,126 @@
+"""From a network's rates to a forecast and a map that adds up to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from star_core.model.incidence import (
+    compute_cumulative_incidence,
+    compute_event_free_survival,
+    compute_risk_density,
+    compute_survival,
+)
+from star_core.model.projector import Rates
+from star_core.model.star import Star, build_batch
+from star_core.model.tracker import ImageFeatures
+from star_core.types import CAUSES, Cause, DoubleArray, Forecast, Interval, ModelInput, RiskMap
+
+INTERVAL_PERCENT = 90.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A forecast, its map and the image features to repeat it with another record."""
+
+    forecast: Forecast
+    risk_map: RiskMap
+    features: ImageFeatures
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device called ``name``; ``auto`` takes a GPU when there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Return the precision that is fast on a device: bfloat16 where the processor has it, else float32."""
+    if device.type == "cuda" or (torch.backends.cpu.get_cpu_capability() == "AVX512" and _has_bfloat16()):
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
+
+
+def _has_bfloat16() -> bool:
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def predict(
+    network: Star,
+    model_input: ModelInput,
+    at_risk: tuple[int, ...],
+    *,
+    features: ImageFeatures | None = None,
+    device: torch.device | None = None,
+) -> Prediction:
+    """Run the network on one patient.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    model_input
+        The prepared scan and record.
+    at_risk
+        Training patients at risk at the start of each year, from the model's card.
+    features
+        Features of the same scan from an earlier prediction: then only integrator and projector run.
+    device
+        Where to run; the processor by default.
+    """
+    device = device or torch.device("cpu")
+    network.to(device)
+    batch = build_batch(model_input, network.config).to(device)
+    with torch.inference_mode():
+        if features is None:
+            with mixed_precision(device):
+                features = network.track(batch)
+        rates, _ = network.project(features, batch)
+    per_tissue_ml = rates.liver_per_tissue_ml[0].cpu().numpy()
+    rate_per_ml = per_tissue_ml * model_input.at_risk_fraction
+    forecast = _build_forecast(rates, rate_per_ml.sum(axis=(1, 2, 3), dtype=np.float64), model_input, at_risk)
+    causes = np.stack([forecast.rates[cause] for cause in CAUSES], axis=-1)
+    risk_map = RiskMap(density_per_ml=compute_risk_density(rate_per_ml, causes), geometry=model_input.geometry)
+    return Prediction(forecast, risk_map, features)
+
+
+def _build_forecast(
+    rates: Rates, rate_sum_per_ml: DoubleArray, model_input: ModelInput, at_risk: tuple[int, ...]
+) -> Forecast:
+    causes = rates.causes[0].double().cpu().numpy().copy()
+    # The liver's rate is the map's own sum, in double precision, so that map and incidence agree to rounding.
+    causes[:, 0] = rate_sum_per_ml * model_input.geometry.voxel_volume_ml
+    death = rates.death[0].double().cpu().numpy()
+    incidence = compute_cumulative_incidence(causes)
+    return Forecast(
+        rates={cause: causes[:, i] for i, cause in enumerate(CAUSES)},
+        cumulative_incidence={cause: incidence[:, i] for i, cause in enumerate(CAUSES)},
+        event_free_survival=compute_event_free_survival(causes),
+        overall_survival=np.maximum(compute_survival(death), compute_event_free_survival(causes)),
+        intervals=_build_intervals(rates),
+        at_risk=np.asarray(at_risk, dtype=np.int64),
+    )
+
+
+def _build_intervals(rates: Rates) -> Mapping[str, Interval]:
+    causes = rates.member_causes[0].double().cpu().numpy()
+    death = rates.member_death[0].double().cpu().numpy()
+    incidence = compute_cumulative_incidence(causes)
+    members = {
+        "any": incidence[..., 0] + incidence[..., 1],
+        Cause.LIVER.value: incidence[..., 0],
+        Cause.ELSEWHERE.value: incidence[..., 1],
+        Cause.DEATH.value: incidence[..., 2],
+        "event_free_survival": compute_event_free_survival(causes),
+        "overall_survival": compute_survival(death),
+    }
+    tail = (100.0 - INTERVAL_PERCENT) / 2.0
+    return {
+        name: Interval(lower=np.percentile(values, tail, axis=0), upper=np.percentile(values, 100.0 - tail, axis=0))
+        for name, values in members.items()
+    }

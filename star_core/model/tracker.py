@@ -1,0 +1,178 @@
+"""Dynamic Liver Regeneration Tracker: separable space-time convolutions, 4D attention, reconstruction.
+
+Shapes: B patients, T years, C channels, (D, H, W) the model grid. The paper writes X_t = [X_ct; E_t]; a convolution is
+linear, so its first layer is conv(X_ct), computed once for a scan, plus conv(E_t) on a constant (method, section 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from star_core.model.config import Attention, StarConfig
+from star_core.model.inputs import N_CHANNELS
+
+RECON_POOL = 4
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """What the tracker says of a scan; independent of the clinical record, so it can be kept while the form changes.
+
+    ``pooled`` (B, T, C) are features of each year, ``recon`` (B, T, D, H, W) the reconstruction, ``recon_pooled`` its
+    block means, ``local_logit`` (B, T, D/2, H/2, W/2) where recurrence is likely, up to a constant of each year.
+    """
+
+    pooled: Tensor
+    recon: Tensor | None
+    recon_pooled: Tensor
+    local_logit: Tensor
+
+
+class YearStem(nn.Module):
+    """First strided convolution on [X; E_t] by its exact shortcut."""
+
+    def __init__(self, in_channels: int, year_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.image = nn.Conv3d(in_channels, out_channels, 3, stride=2, padding=1)
+        self.year = nn.Parameter(torch.randn(out_channels, year_channels, 3, 3, 3) * (27 * year_channels) ** -0.5)
+
+    def forward(self, scan: Tensor, years: Tensor) -> Tensor:
+        """Return (B, C, T, d, h, w) from ``scan`` (B, C_in, D, H, W), shared by all years, and ``years`` (T, E)."""
+        constant = torch.einsum("oezyx,te->otzyx", self.year, years)
+        for size in scan.shape[2:]:
+            constant = torch.tensordot(constant, _valid_taps(size, scan.device).to(constant.dtype), dims=([2], [0]))
+        shared: Tensor = self.image(scan)
+        return shared[:, :, None] + constant[None].to(shared.dtype)
+
+
+def _valid_taps(size: int, device: torch.device) -> Tensor:
+    """Return (3, out): 1 where a tap of a stride-2, padding-1 kernel of width 3 lies inside an axis of ``size``."""
+    out = (size - 1) // 2 + 1
+    position = 2 * torch.arange(out, device=device)[None] + torch.arange(-1, 2, device=device)[:, None]
+    return ((position >= 0) & (position < size)).float()
+
+
+class YearConv(nn.Module):
+    """Width-3 convolution along years at each voxel of (B, C, T, D, H, W), with a residual connection."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, (3, 1), padding=(1, 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a tensor of the same shape."""
+        flat = x.flatten(3)
+        changed: Tensor = F.gelu(self.conv(flat)).view_as(x)
+        return x + changed
+
+
+class SpaceConv(nn.Module):
+    """Strided 3x3x3 convolution within each year, then group normalisation."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(in_channels, out_channels, 3, stride=2, padding=1)
+        self.norm = nn.GroupNorm(4, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, C_out, T, d, h, w) from (B, C_in, T, D, H, W)."""
+        return _from_years(F.gelu(self.norm(self.conv(_to_years(x)))), x.shape[0])
+
+
+def _to_years(x: Tensor) -> Tensor:
+    return x.transpose(1, 2).flatten(0, 1)
+
+
+def _from_years(x: Tensor, batch: int) -> Tensor:
+    return x.reshape(batch, -1, *x.shape[1:]).transpose(1, 2)
+
+
+class SpaceTimeAttention(nn.Module):
+    """Multi-head attention over all (year, z, y, x) cells, or along years only (paper, Eq. 1)."""
+
+    def __init__(self, channels: int, year_channels: int, cells: tuple[int, int, int], config: StarConfig) -> None:
+        super().__init__()
+        self.kind, self.heads = config.attention, config.attention_heads
+        self.norm = nn.LayerNorm(channels)
+        self.place = nn.Parameter(torch.randn(channels, *cells) * 0.02)
+        self.qkv = nn.Linear(channels + year_channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor, years: Tensor) -> Tensor:
+        """Return ``x`` (B, C, T, d, h, w) with what each cell found elsewhere added to it."""
+        batch, channels, n_years, *cells = x.shape
+        tokens = (x + self.place[None, :, None]).permute(0, 2, 3, 4, 5, 1).flatten(2, 4)
+        encoding = years[None, :, None].expand(batch, -1, tokens.shape[2], -1)
+        qkv = self.qkv(torch.cat([self.norm(tokens), encoding.to(tokens.dtype)], dim=-1))
+        found: Tensor = self.out(self._attend(qkv))
+        return x + found.reshape(batch, n_years, *cells, channels).permute(0, 5, 1, 2, 3, 4)
+
+    def _attend(self, qkv: Tensor) -> Tensor:
+        """Return (B, T, N, C) from queries, keys and values (B, T, N, 3C)."""
+        batch, n_years, n_cells, width = qkv.shape
+        together = qkv.flatten(1, 2) if self.kind is Attention.SPACE_TIME else qkv.transpose(1, 2).flatten(0, 1)
+        query, key, value = together.reshape(*together.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        found = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        if self.kind is Attention.SPACE_TIME:
+            return found.reshape(batch, n_years, n_cells, width // 3)
+        return found.reshape(batch, n_cells, n_years, width // 3).transpose(1, 2)
+
+
+class UpConv(nn.Module):
+    """Transposed convolution to the finer level, joined with that level's own features."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose3d(in_channels, out_channels, 2, stride=2)
+        self.skip = nn.Conv3d(out_channels, out_channels, 1)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """Return (N, C_out, D, H, W) from (N, C_in, d, h, w) and (N, C_out, D, H, W)."""
+        depth, height, width = fine.shape[2:]
+        joined: Tensor = self.up(coarse)[:, :, :depth, :height, :width] + self.skip(fine)
+        return F.gelu(joined)
+
+
+class Tracker(nn.Module):
+    """From one scan to the features of twelve years."""
+
+    def __init__(self, config: StarConfig) -> None:
+        super().__init__()
+        c1, c2, c3, c4 = config.channels
+        self.years = nn.Parameter(torch.randn(config.n_years, config.year_embedding) * 0.5)
+        self.stem = YearStem(N_CHANNELS[config.input_channels], config.year_embedding, c1)
+        self.time1, self.time2, self.time3 = YearConv(c1), YearConv(c2), YearConv(c3)
+        self.down2, self.down3, self.down4 = SpaceConv(c1, c2), SpaceConv(c2, c3), SpaceConv(c3, c4)
+        self.attention = SpaceTimeAttention(c4, config.year_embedding, coarse_cells(config.grid_shape), config)
+        self.up3, self.up2, self.up1 = UpConv(c4, c3), UpConv(c3, c2), UpConv(c2, c1)
+        self.to_recon = nn.ConvTranspose3d(c1, 1, 2, stride=2)
+        self.to_logit = nn.Conv3d(c1, 1, 3, padding=1)
+
+    def forward(self, scan: Tensor, *, keep_recon: bool = False) -> ImageFeatures:
+        """Return the features of ``scan`` (B, C, D, H, W); the full reconstruction only on request."""
+        batch, size = scan.shape[0], scan.shape[2:]
+        level1 = self.time1(F.gelu(self.stem(scan, self.years)))
+        level2 = self.time2(self.down2(level1))
+        level3 = self.time3(self.down3(level2))
+        level4 = self.attention(self.down4(level3), self.years)
+        fine = self.up3(_to_years(level4), _to_years(level3))
+        fine = self.up2(fine, _to_years(level2))
+        fine = self.up1(fine, _to_years(level1))
+        recon = _from_years(self.to_recon(fine)[..., : size[0], : size[1], : size[2]], batch)[:, 0]
+        logit = _from_years(self.to_logit(fine), batch)[:, 0]
+        return ImageFeatures(
+            pooled=level4.mean(dim=(3, 4, 5)).transpose(1, 2).float(),
+            recon=recon.float() if keep_recon else None,
+            recon_pooled=F.avg_pool3d(recon, RECON_POOL).float(),
+            local_logit=logit.float(),
+        )
+
+
+def coarse_cells(grid_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return the shape of the coarsest level: four strided convolutions below the grid."""
+    depth, height, width = (-(-size // 16) for size in grid_shape)
+    return depth, height, width

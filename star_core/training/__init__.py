@@ -1,0 +1,1 @@
+"""Losses, data, fitting and fine-tuning."""
