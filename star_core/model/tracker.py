@@ -31,6 +31,10 @@ class ImageFeatures:
     recon_pooled: Tensor
     local_logit: Tensor
 
+    def to(self, device: torch.device) -> ImageFeatures:
+        """Return the features on another device, without the full reconstruction."""
+        return ImageFeatures(self.pooled.to(device), None, self.recon_pooled.to(device), self.local_logit.to(device))
+
 
 class YearStem(nn.Module):
     """First strided convolution on [X; E_t] by its exact shortcut."""

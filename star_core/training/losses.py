@@ -29,6 +29,16 @@ class OutcomeBatch:
     died: Tensor
     site_ml: Tensor | None = None
 
+    def to(self, device: torch.device) -> OutcomeBatch:
+        """Return the outcomes on another device."""
+        return OutcomeBatch(
+            self.event_months.to(device),
+            self.cause.to(device),
+            self.survival_months.to(device),
+            self.died.to(device),
+            None if self.site_ml is None else self.site_ml.to(device),
+        )
+
 
 def cumulative_rate(rate: Tensor, months: Tensor) -> Tensor:
     """Return the integral of a yearly constant rate up to ``months``.

@@ -1,0 +1,104 @@
+"""Measures of a network on patients it has not seen, for its card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from star_core.cohort.manifest import Manifest, ManifestPatient, load_input
+from star_core.evaluation.metrics import bootstrap_interval, compute_concordance, compute_site_auc
+from star_core.model.bundle import Measure
+from star_core.model.predict import choose_device, predict
+from star_core.model.star import Star
+from star_core.types import (
+    BoolArray,
+    DoubleArray,
+    ModelInput,
+    Outcome,
+    ProgressCallback,
+    RiskMap,
+    Structure,
+    ignore_progress,
+)
+
+FIVE_YEARS = 4
+
+
+def measure_network(
+    network: Star,
+    manifest: Manifest,
+    patients: Sequence[ManifestPatient],
+    at_risk: tuple[int, ...],
+    *,
+    split: str,
+    seed: int,
+    device: str = "auto",
+    progress: ProgressCallback = ignore_progress,
+) -> tuple[Measure, ...]:
+    """Return C for first event and survival (risk at five years), and how well the map finds known sites."""
+    event_risk, death_risk = [], []
+    map_auc: list[float] = []
+    distance_auc: list[float] = []
+    for done, patient in enumerate(patients):
+        model_input = load_input(manifest, patient)
+        prediction = predict(network, model_input, at_risk, device=choose_device(device))
+        event_risk.append(1.0 - prediction.forecast.event_free_survival[FIVE_YEARS])
+        death_risk.append(1.0 - prediction.forecast.overall_survival[FIVE_YEARS])
+        site = _site_index(patient.outcome, model_input)
+        if site is not None:
+            map_auc.append(_map_auc(prediction.risk_map, model_input, site, patient.outcome))
+            distance_auc.append(_distance_auc(model_input, site))
+        progress(done + 1, len(patients))
+    outcomes = [patient.outcome for patient in patients]
+    events = np.array([outcome.cause is not None for outcome in outcomes])
+    deaths = np.array([outcome.died for outcome in outcomes])
+    months = np.array([outcome.event_months for outcome in outcomes])
+    survival = np.array([outcome.survival_months for outcome in outcomes])
+    measures = [
+        _concordance("C, first event, risk at 5 years", np.array(event_risk), months, events, split, seed),
+        _concordance("C, overall survival, risk at 5 years", np.array(death_risk), survival, deaths, split, seed),
+    ]
+    if map_auc:
+        measures.append(_mean("voxel AUC of the map at recorded sites", np.array(map_auc), split, seed))
+        measures.append(_mean("voxel AUC of tumour distance at these sites", np.array(distance_auc), split, seed))
+    return tuple(measure for measure in measures if np.isfinite(measure.value))
+
+
+def _concordance(name: str, risk: DoubleArray, months: DoubleArray, event: BoolArray, split: str, seed: int) -> Measure:
+    value = compute_concordance(risk, months, event)
+    lower, upper = bootstrap_interval(
+        lambda i: compute_concordance(risk[i], months[i], event[i]), len(risk), seed=seed, repeats=500
+    )
+    return Measure(name=name, value=value, lower=lower, upper=upper, n=len(risk), split=split)
+
+
+def _mean(name: str, values: DoubleArray, split: str, seed: int) -> Measure:
+    lower, upper = bootstrap_interval(lambda i: float(values[i].mean()), len(values), seed=seed)
+    return Measure(name=name, value=float(values.mean()), lower=lower, upper=upper, n=len(values), split=split)
+
+
+def _site_index(outcome: Outcome, model_input: ModelInput) -> tuple[int, int, int] | None:
+    if outcome.site_lps_mm is None:
+        return None
+    index = np.rint(model_input.geometry.lps_to_index(np.array(outcome.site_lps_mm))).astype(int)
+    if (index < 0).any() or (index >= model_input.geometry.shape).any():
+        return None
+    z, y, x = (int(i) for i in index)
+    return (z, y, x) if model_input.at_risk_fraction[z, y, x] > 0 else None
+
+
+def _map_auc(risk_map: RiskMap, model_input: ModelInput, site: tuple[int, int, int], outcome: Outcome) -> float:
+    year = min(int(np.ceil(outcome.event_months / 12.0)), len(risk_map.density_per_ml)) - 1
+    tissue = model_input.at_risk_fraction
+    per_tissue = np.divide(risk_map.density_per_ml[max(year, 0)], tissue, out=np.zeros_like(tissue), where=tissue > 0)
+    return compute_site_auc(per_tissue, tissue, site)
+
+
+def _distance_auc(model_input: ModelInput, site: tuple[int, int, int]) -> float:
+    tumour = model_input.fraction_of(Structure.TUMOUR) > 0
+    if not tumour.any():
+        return 0.5
+    distance_mm = distance_transform_edt(~tumour, sampling=model_input.geometry.spacing_mm)
+    return compute_site_auc(-distance_mm.astype(np.float32), model_input.at_risk_fraction, site)

@@ -1,0 +1,47 @@
+"""Measures of survival forecasts as plain functions of arrays; checked against lifelines in the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from star_core.types import BoolArray, DoubleArray, FloatArray
+
+
+def compute_concordance(risk: DoubleArray, months: DoubleArray, event: BoolArray) -> float:
+    """Return Harrell's C for ``risk`` (n,), higher meaning earlier, with ``months`` (n,) and ``event`` (n,).
+
+    Pairs are usable when the earlier time is an event; ties in risk count one half. ``nan`` without usable pairs.
+    Source: Harrell et al. 1982, doi 10.1001/jama.1982.03320430047030.
+    """
+    earlier = (months[:, None] < months[None, :]) | ((months[:, None] == months[None, :]) & ~event[None, :])
+    usable = earlier & event[:, None]
+    np.fill_diagonal(usable, False)
+    if not usable.any():
+        return float("nan")
+    higher = (risk[:, None] > risk[None, :]) + 0.5 * (risk[:, None] == risk[None, :])
+    return float(higher[usable].mean())
+
+
+def compute_site_auc(density: FloatArray, tissue: FloatArray, site_index: tuple[int, int, int]) -> float:
+    """Return the share of tissue whose density lies below that at the site (ties count one half).
+
+    ``density`` and ``tissue`` are (D, H, W); ``tissue`` weighs each voxel by its share of tissue at risk.
+    """
+    inside = tissue > 0
+    weights, values = tissue[inside], density[inside]
+    at_site = density[site_index]
+    below = (values < at_site) + 0.5 * (values == at_site)
+    return float(np.average(below, weights=weights))
+
+
+def bootstrap_interval(
+    measure: Callable[[NDArray[np.int64]], float], n: int, *, seed: int, repeats: int = 1000
+) -> tuple[float, float]:
+    """Return the 95 % percentile interval of ``measure(indices)`` over resampled patients."""
+    generator = np.random.default_rng(seed)
+    values = [measure(generator.integers(0, n, n)) for _ in range(repeats)]
+    lower, upper = np.nanpercentile(values, [2.5, 97.5])
+    return float(lower), float(upper)

@@ -1,0 +1,192 @@
+"""Patients of a cohort as batches for the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from star_core.cohort.manifest import Manifest, ManifestPatient, load_input
+from star_core.model.config import StarConfig
+from star_core.model.predict import choose_device, mixed_precision
+from star_core.model.star import Star, StarBatch, build_batch
+from star_core.model.tracker import ImageFeatures
+from star_core.training.losses import CENSORED, MONTHS_PER_YEAR, OutcomeBatch
+from star_core.training.run import TrainingSettings
+from star_core.types import CAUSES, N_YEARS, FloatArray, ModelInput, Outcome, ProgressCallback, Structure
+
+SITE_RADIUS_MM = 10.0
+_OPTIONAL = Structure.REMNANT | Structure.HEPATIC_VEINS | Structure.PORTAL_VEINS | Structure.TUMOUR
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """Inputs, outcomes and bootstrap weights (B, M) of B patients; ``features`` replace the scan when it is frozen."""
+
+    star: StarBatch
+    outcome: OutcomeBatch
+    member_weights: Tensor
+    patient_ids: tuple[str, ...]
+    features: ImageFeatures | None = None
+
+    def to(self, device: torch.device) -> TrainingBatch:
+        """Return the batch on another device."""
+        return replace(
+            self,
+            star=self.star.to(device),
+            outcome=self.outcome.to(device),
+            member_weights=self.member_weights.to(device),
+            features=None if self.features is None else self.features.to(device),
+        )
+
+
+class CohortDataset(Dataset[TrainingBatch]):
+    """Patients read from disk one by one; ``training`` switches on noise and the hiding of structures."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        patients: Sequence[ManifestPatient],
+        config: StarConfig,
+        settings: TrainingSettings,
+        *,
+        training: bool,
+    ) -> None:
+        self._manifest, self._patients = manifest, tuple(patients)
+        self._config, self._settings, self._training = config, settings, training
+        generator = np.random.default_rng(settings.seed)
+        self._member_weights = generator.poisson(1.0, (len(self._patients), config.n_members)).astype(np.float32)
+        self._generator = np.random.default_rng(settings.seed + 1)
+
+    def __len__(self) -> int:
+        return len(self._patients)
+
+    def __getitem__(self, index: int) -> TrainingBatch:
+        patient = self._patients[index]
+        model_input = load_input(self._manifest, patient)
+        if self._training:
+            model_input = self._disturb(model_input)
+        return TrainingBatch(
+            star=build_batch(model_input, self._config),
+            outcome=build_outcome(patient.outcome, model_input, learn_sites=self._settings.learn_sites),
+            member_weights=torch.from_numpy(self._member_weights[index])[None],
+            patient_ids=(patient.patient_id,),
+        )
+
+    def _disturb(self, model_input: ModelInput) -> ModelInput:
+        sigma = self._generator.uniform(0.0, self._settings.noise_sigma)
+        noise = self._generator.standard_normal(model_input.image.shape, dtype=np.float32)
+        model_input = replace(model_input, image=model_input.image + np.float32(sigma) * noise)
+        if self._generator.random() < self._settings.hide_structures:
+            model_input = hide_optional_structures(model_input)
+        return model_input
+
+
+class TrackedDataset(Dataset[TrainingBatch]):
+    """Patients with the features of their scans, computed once by a tracker that does not learn any more."""
+
+    def __init__(
+        self,
+        network: Star,
+        patients: Dataset[TrainingBatch],
+        device_name: str,
+        progress: ProgressCallback,
+    ) -> None:
+        device = choose_device(device_name)
+        network.to(device)
+        self._batches: list[TrainingBatch] = []
+        for index in range(len(patients)):  # type: ignore[arg-type]
+            batch = patients[index]
+            with torch.no_grad(), mixed_precision(device):
+                features = network.track(batch.star.to(device))
+            # The scan itself is not needed again; an empty one keeps memory small.
+            star = replace(batch.star, channels=batch.star.channels[:, :0])
+            self._batches.append(replace(batch, star=star, features=features.to(torch.device("cpu"))))
+            progress(index + 1, len(patients))  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> TrainingBatch:
+        return self._batches[index]
+
+
+def hide_optional_structures(model_input: ModelInput) -> ModelInput:
+    """Return the input as it would be with nothing but the liver outlined."""
+    fractions = model_input.fractions.copy()
+    fractions[1:] = 0.0
+    return replace(model_input, fractions=fractions, known=model_input.known & ~_OPTIONAL)
+
+
+def build_outcome(outcome: Outcome, model_input: ModelInput, *, learn_sites: bool) -> OutcomeBatch:
+    """Return the outcome of one patient, with the recorded site as a ball of 10 mm in the tissue at risk."""
+    site_ml = None
+    if learn_sites:
+        site_ml = torch.zeros((1, *model_input.geometry.shape))
+        if outcome.site_lps_mm is not None:
+            site_ml[0] = torch.from_numpy(_site_tissue_ml(outcome.site_lps_mm, model_input))
+    return OutcomeBatch(
+        event_months=torch.tensor([outcome.event_months], dtype=torch.float32),
+        cause=torch.tensor([CENSORED if outcome.cause is None else CAUSES.index(outcome.cause)]),
+        survival_months=torch.tensor([outcome.survival_months], dtype=torch.float32),
+        died=torch.tensor([outcome.died]),
+        site_ml=site_ml,
+    )
+
+
+def _site_tissue_ml(site_lps_mm: tuple[float, float, float], model_input: ModelInput) -> FloatArray:
+    geometry = model_input.geometry
+    index = geometry.lps_to_index(np.array(site_lps_mm))
+    offsets = [
+        (np.arange(size) - place) * mm
+        for size, place, mm in zip(geometry.shape, index, geometry.spacing_mm, strict=True)
+    ]
+    squared_mm2 = sum(np.square(offset).reshape(shape) for offset, shape in zip(offsets, _AXES, strict=True))
+    ball = squared_mm2 <= SITE_RADIUS_MM**2
+    site: FloatArray = (ball * model_input.at_risk_fraction * geometry.voxel_volume_ml).astype(np.float32)
+    return site
+
+
+_AXES = ((-1, 1, 1), (1, -1, 1), (1, 1, -1))
+
+
+def collate(batches: Sequence[TrainingBatch]) -> TrainingBatch:
+    """Join batches along patients."""
+    first = batches[0]
+    return TrainingBatch(
+        star=StarBatch(
+            channels=torch.cat([b.star.channels for b in batches]),
+            clinical=torch.cat([b.star.clinical for b in batches]),
+            missing=torch.cat([b.star.missing for b in batches]),
+            at_risk_ml=torch.cat([b.star.at_risk_ml for b in batches]),
+        ),
+        outcome=OutcomeBatch(
+            event_months=torch.cat([b.outcome.event_months for b in batches]),
+            cause=torch.cat([b.outcome.cause for b in batches]),
+            survival_months=torch.cat([b.outcome.survival_months for b in batches]),
+            died=torch.cat([b.outcome.died for b in batches]),
+            site_ml=None
+            if first.outcome.site_ml is None
+            else torch.cat([b.outcome.site_ml for b in batches if b.outcome.site_ml is not None]),
+        ),
+        member_weights=torch.cat([b.member_weights for b in batches]),
+        patient_ids=tuple(name for b in batches for name in b.patient_ids),
+        features=None
+        if first.features is None
+        else ImageFeatures(
+            pooled=torch.cat([b.features.pooled for b in batches if b.features is not None]),
+            recon=None,
+            recon_pooled=torch.cat([b.features.recon_pooled for b in batches if b.features is not None]),
+            local_logit=torch.cat([b.features.local_logit for b in batches if b.features is not None]),
+        ),
+    )
+
+
+def count_at_risk(outcomes: Sequence[Outcome]) -> tuple[int, ...]:
+    """Return how many patients were event-free and followed at the start of each year."""
+    months = np.array([outcome.event_months for outcome in outcomes])
+    return tuple(int((months > MONTHS_PER_YEAR * year).sum()) for year in range(N_YEARS))

@@ -1,0 +1,79 @@
+"""Fine-tuning a model on a centre's own patients: the heads by default, the whole network on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from star_core.errors import BundleError
+from star_core.model.bundle import ModelCard, read_bundle, write_bundle
+from star_core.training.fit import build_card, refuse_existing, run_trainer, split_cohort
+from star_core.training.run import EpochCallback, TrainingSettings, ignore_epoch, never_stop
+from star_core.types import ProgressCallback, ignore_progress
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+    from star_core.training.data import TrainingBatch
+
+HEADS = TrainingSettings(epochs=20, batch_size=4, accumulate_batches=2, learning_rate=1e-3, patience_epochs=5)
+WHOLE = TrainingSettings(epochs=8, learning_rate=3e-4)
+
+
+def fine_tune(
+    model_folder: Path,
+    cohort_folder: Path,
+    out: Path,
+    settings: TrainingSettings = HEADS,
+    *,
+    heads_only: bool = True,
+    name: str,
+    progress: ProgressCallback = ignore_progress,
+    on_epoch: EpochCallback = ignore_epoch,
+    should_stop: Callable[[], bool] = never_stop,
+) -> ModelCard:
+    """Fine-tune a bundle on a cohort and write a new bundle whose card names its parent.
+
+    With ``heads_only`` the tracker stays as it is and sees each scan once; integrator and projector learn.
+
+    Raises
+    ------
+    BundleError
+        When the model is damaged or its inputs are not this version's.
+    CohortError, TrainingError, StorageError, CancelledError
+        As for :func:`star_core.training.fit.train`.
+    """
+    import lightning as L
+
+    from star_core.clinical.fields import MODEL_FIELDS
+    from star_core.cohort.manifest import read_manifest
+    from star_core.training.data import CohortDataset, TrackedDataset
+
+    refuse_existing(out)
+    parent = read_bundle(model_folder)
+    if parent.card.fields != tuple(field.name for field in MODEL_FIELDS):
+        raise BundleError(
+            f"Model {parent.card.name!r} was trained on other clinical fields than this version has.",
+            remedy="Fine-tune with the version that made it, or start from another model.",
+        )
+    manifest = read_manifest(cohort_folder)
+    split = split_cohort(manifest, settings.seed)
+    L.seed_everything(settings.seed, verbose=False)
+    network = parent.build_network()
+    config = network.config
+    datasets: tuple[Dataset[TrainingBatch], Dataset[TrainingBatch]] = (
+        CohortDataset(manifest, split.train, config, settings, training=not heads_only),
+        CohortDataset(manifest, split.validation, config, settings, training=False),
+    )
+    if heads_only:
+        network.tracker.requires_grad_(False)
+        datasets = (
+            TrackedDataset(network, datasets[0], settings.device, progress),
+            TrackedDataset(network, datasets[1], settings.device, progress),
+        )
+    run_trainer(network, datasets, settings, out=out, progress=progress, on_epoch=on_epoch, should_stop=should_stop)
+    card = build_card(
+        network, manifest, split, settings, name=name, title=f"{name} (from {parent.card.name})", parent=parent
+    )
+    return write_bundle(card, network.state_dict(), out)

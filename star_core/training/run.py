@@ -1,0 +1,51 @@
+"""What a training run is told, and what it tells after each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainingSettings(BaseModel):
+    """Settings of one run, recorded on the model's card. Weights are of the terms of the loss (paper, Eq. 2, and the method's reconstruction term)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(default=12, ge=1, le=1000)
+    batch_size: int = Field(default=1, ge=1)
+    accumulate_batches: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0.0)
+    weight_decay: float = Field(default=1e-2, ge=0.0)
+    alignment_weight: float = Field(default=0.02, ge=0.0)
+    disentanglement_weight: float = Field(default=0.1, ge=0.0)
+    reconstruction_weight: float = Field(default=0.05, ge=0.0)
+    learn_sites: bool = True
+    hide_structures: float = Field(default=0.15, ge=0.0, le=1.0)
+    noise_sigma: float = Field(default=0.1, ge=0.0)
+    patience_epochs: int = Field(default=6, ge=1)
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochReport:
+    """Losses after one epoch, ``epoch`` counted from 1."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    validation_loss: float
+
+
+EpochCallback = Callable[[EpochReport], None]
+
+
+def ignore_epoch(report: EpochReport) -> None:
+    """Do nothing with a report."""
+
+
+def never_stop() -> bool:
+    """Return False: the question "should I stop?" of a caller who never cancels."""
+    return False
