@@ -141,17 +141,13 @@ def build_outcome(outcome: Outcome, model_input: ModelInput, *, learn_sites: boo
 def _site_tissue_ml(site_lps_mm: tuple[float, float, float], model_input: ModelInput) -> FloatArray:
     geometry = model_input.geometry
     index = geometry.lps_to_index(np.array(site_lps_mm))
-    offsets = [
-        (np.arange(size) - place) * mm
-        for size, place, mm in zip(geometry.shape, index, geometry.spacing_mm, strict=True)
-    ]
-    squared_mm2 = sum(np.square(offset).reshape(shape) for offset, shape in zip(offsets, _AXES, strict=True))
+    squared_mm2 = np.zeros(geometry.shape)
+    for axis, (size, place, mm) in enumerate(zip(geometry.shape, index, geometry.spacing_mm, strict=True)):
+        offset_mm = (np.arange(size) - place) * mm
+        squared_mm2 += np.square(offset_mm).reshape([-1 if other == axis else 1 for other in range(3)])
     ball = squared_mm2 <= SITE_RADIUS_MM**2
     site: FloatArray = (ball * model_input.at_risk_fraction * geometry.voxel_volume_ml).astype(np.float32)
     return site
-
-
-_AXES = ((-1, 1, 1), (1, -1, 1), (1, 1, -1))
 
 
 def collate(batches: Sequence[TrainingBatch]) -> TrainingBatch:

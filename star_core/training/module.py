@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from star_core.errors import TrainingError
@@ -68,7 +69,7 @@ class StarTask(L.LightningModule):
         """Move a batch; Lightning cannot look into frozen values by itself."""
         return batch.to(device)
 
-    def configure_optimizers(self) -> dict[str, object]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a short warm-up and cosine decay."""
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(

@@ -9,7 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class TrainingSettings(BaseModel):
-    """Settings of one run, recorded on the model's card. Weights are of the terms of the loss (paper, Eq. 2, and the method's reconstruction term)."""
+    """Settings of one run, recorded on the model's card.
+
+    The weights are those of the paper's Eq. 2 and of the method's reconstruction term.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -17,7 +17,7 @@ from star_core.types import ProgressCallback
 
 
 class TrainingWatch(L.Callback):
-    """Keeps the best epoch beside the output as safetensors, so that a cancelled or killed run loses at most an epoch."""
+    """Keeps the best epoch beside the output as safetensors: a cancelled or killed run loses one at most."""
 
     def __init__(
         self,
