@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from star_core.errors import BundleError, StorageError
 from star_core.model.config import StarConfig
+from star_core.storage import new_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -191,32 +191,10 @@ def write_bundle(card: ModelCard, weights: dict[str, Tensor], folder: Path) -> M
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
     card = card.model_copy(update={"model_id": hashlib.sha256(content).hexdigest()})
     card = card.model_copy(update={"card_digest": card.compute_digest()})
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            raise StorageError(
-                f"Folder {folder.name!r} already exists and is not empty.", remedy="Choose a new folder for the model."
-            )
-        partial.mkdir(parents=True)
+    with new_folder(folder) as partial:
         (partial / WEIGHTS_FILE).write_bytes(content)
         (partial / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        partial.rename(folder)
-    except OSError as error:
-        _remove_partial(partial)
-        raise StorageError(
-            f"The model cannot be written to folder {folder.name!r}: {error.strerror or error}.",
-            remedy="Choose a folder you may write to, on a disk with free space.",
-        ) from error
     return card
-
-
-def _remove_partial(folder: Path) -> None:
-    for name in (WEIGHTS_FILE, CARD_FILE):
-        (folder / name).unlink(missing_ok=True)
-    if folder.exists():
-        folder.rmdir()
 
 
 def _damaged(folder: Path, reason: str, error: Any) -> BundleError:

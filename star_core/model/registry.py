@@ -14,6 +14,7 @@ from pathlib import Path
 
 from star_core.errors import BundleError, StarError, StorageError
 from star_core.model.bundle import CARD_FILE, ModelCard, read_card
+from star_core.storage import new_file
 
 DEFAULT_MODEL = "demonstration"
 
@@ -106,16 +107,9 @@ def activate_model(name: str) -> None:
         known = ", ".join(info.name for info in list_models())
         raise BundleError(f"There is no installed model {name!r}.", remedy=f"Models at hand: {known}.")
     target = user_folder() / "active.json"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
+    with new_file(target) as partial:
+        partial.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps({"model": name}), encoding="utf-8")
-        partial.replace(target)
-    except OSError as error:
-        raise StorageError(
-            f"The choice of model cannot be saved: {error.strerror or error}.",
-            remedy="Make the user's data folder writable.",
-        ) from error
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from star_core.errors import BundleError
 from star_core.model.bundle import ModelCard, read_bundle, write_bundle
-from star_core.training.fit import build_card, refuse_existing, run_trainer, split_cohort
+from star_core.storage import refuse_filled_folder
+from star_core.training.fit import build_card, run_trainer, split_cohort
 from star_core.training.run import EpochCallback, TrainingSettings, ignore_epoch, never_stop
 from star_core.types import ProgressCallback, ignore_progress
 
@@ -50,7 +51,7 @@ def fine_tune(
     from star_core.cohort.manifest import read_manifest
     from star_core.training.data import CohortDataset, TrackedDataset
 
-    refuse_existing(out)
+    refuse_filled_folder(out)
     parent = read_bundle(model_folder)
     if parent.card.fields != tuple(field.name for field in MODEL_FIELDS):
         raise BundleError(

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import star_core
-from star_core.errors import CohortError, StorageError, TrainingError
+from star_core.errors import CohortError, TrainingError
 from star_core.model.bundle import CohortCard, ModelBundle, ModelCard, write_bundle
 from star_core.model.config import StarConfig
+from star_core.storage import refuse_filled_folder
 from star_core.training.run import EpochCallback, TrainingSettings, ignore_epoch, never_stop
 from star_core.types import ProgressCallback, ignore_progress
 
@@ -72,7 +73,7 @@ def train(
     from star_core.model.star import Star
     from star_core.training.data import CohortDataset
 
-    refuse_existing(out)
+    refuse_filled_folder(out)
     manifest = read_manifest(cohort_folder)
     split = split_cohort(manifest, settings.seed)
     L.seed_everything(settings.seed, verbose=False)
@@ -85,21 +86,6 @@ def train(
     run_trainer(network, datasets, settings, out=out, progress=progress, on_epoch=on_epoch, should_stop=should_stop)
     card = build_card(network, manifest, split, settings, name=name, title=title)
     return write_bundle(card, network.state_dict(), out)
-
-
-def refuse_existing(out: Path) -> None:
-    """Raise a StorageError, before hours of training, when ``out`` cannot become a bundle."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise StorageError(
-            f"Folder {out.name!r} already exists and is not empty.", remedy="Choose a new folder for the model."
-        )
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"Folder {out.parent.name!r} cannot be made: {error.strerror or error}.",
-            remedy="Choose a folder you may write to.",
-        ) from error
 
 
 def split_cohort(manifest: Manifest, seed: int) -> Split:

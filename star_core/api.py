@@ -1,0 +1,368 @@
+"""The facade: everything that a program or a person can ask of the library, one function each.
+
+Importing this module is cheap; torch, pydicom and the rest load inside the function that needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from star_core.errors import NotCtError, SegmentationError, StorageError
+from star_core.model.registry import ModelInfo, activate_model, find_model, list_models, user_models_folder
+from star_core.types import (
+    Assessment,
+    Case,
+    ClinicalRecord,
+    Finding,
+    ProgressCallback,
+    Volume,
+    ignore_progress,
+)
+
+if TYPE_CHECKING:
+    from star_core.assessment import Assessor
+    from star_core.dicom.discover import Discovery, SeriesFiles
+    from star_core.dicom.summary import FolderSummary
+    from star_core.model.bundle import ModelCard
+    from star_core.training.run import EpochCallback, TrainingSettings
+
+__all__ = [
+    "ModelInfo",
+    "SeriesInfo",
+    "activate_model",
+    "assess",
+    "demo_case",
+    "fine_tune",
+    "inspect_folder",
+    "install_model",
+    "list_models",
+    "list_series",
+    "load_assessor",
+    "open_case",
+    "train",
+    "write_assessment",
+    "write_demo",
+    "write_phantom_cohort",
+    "write_report",
+]
+
+CLINICAL_FILE = "clinical.json"
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesInfo:
+    """One series of a folder, as a browser shows it."""
+
+    series_uid: str
+    study_uid: str
+    modality: str
+    description: str
+    series_number: int | None
+    slice_count: int
+    patient_key: str
+    findings: tuple[Finding, ...]
+    folder: Path
+
+
+# --------------------------------------------------------------------------- looking and opening
+
+
+def inspect_folder(folder: Path, progress: ProgressCallback = ignore_progress) -> FolderSummary:
+    """Return every series of a folder with its geometry, HU range, segments and findings (``star info``)."""
+    from star_core.dicom.summary import summarise_folder
+
+    return summarise_folder(folder, progress)
+
+
+def list_series(folder: Path, progress: ProgressCallback = ignore_progress) -> tuple[SeriesInfo, ...]:
+    """Return the series of a folder without reading their pixels."""
+    from star_core.dicom.discover import discover_series
+
+    return tuple(
+        SeriesInfo(
+            series_uid=series.series_uid,
+            study_uid=series.study_uid,
+            modality=series.modality,
+            description=series.description,
+            series_number=series.series_number,
+            slice_count=len(series.paths),
+            patient_key=series.patient_key,
+            findings=series.findings,
+            folder=folder,
+        )
+        for series in discover_series(folder, progress).series
+    )
+
+
+def open_case(
+    folder: Path,
+    *,
+    series_uid: str | None = None,
+    segmentation: Path | None = None,
+    clinical: Path | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> Case:
+    """Read one patient: the CT, its expert segmentation where there is one, and the clinical record.
+
+    Parameters
+    ----------
+    folder
+        Folder (or file) with the CT, or a NIfTI file for research use. A ``clinical.json`` in it is taken over.
+    series_uid
+        The CT series to open; the one with most slices when not given.
+    segmentation
+        DICOM SEG file or folder; searched in ``folder`` when not given.
+    clinical
+        Clinical record as JSON.
+    progress
+        Called with slices read and their total.
+
+    Raises
+    ------
+    StorageError, DicomError, SegmentationError, ClinicalRecordError
+        With a message that says what is wrong and what to do.
+    """
+    from star_core.clinical.record import read_record_json
+
+    record_file = clinical or _record_beside(folder)
+    record = ClinicalRecord() if record_file is None else read_record_json(record_file)
+    if folder.name.lower().endswith(NIFTI_SUFFIXES):
+        return _open_nifti(folder, segmentation, record)
+    return _open_dicom(folder, series_uid, segmentation, record, progress)
+
+
+def _record_beside(folder: Path) -> Path | None:
+    for candidate in (folder / CLINICAL_FILE, folder.parent / CLINICAL_FILE):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _open_nifti(path: Path, segmentation: Path | None, record: ClinicalRecord) -> Case:
+    from star_core.imaging.nifti import read_nifti_volume
+
+    if segmentation is not None:
+        raise SegmentationError(
+            "A segmentation cannot be joined with a NIfTI image: NIfTI carries no frame of reference.",
+            remedy="Open the CT as DICOM, or leave the segmentation out.",
+        )
+    volume = read_nifti_volume(path)
+    return Case(case_id=to_pseudonym(volume), scans={0: volume}, clinical=record)
+
+
+def _open_dicom(
+    folder: Path,
+    series_uid: str | None,
+    segmentation: Path | None,
+    record: ClinicalRecord,
+    progress: ProgressCallback,
+) -> Case:
+    from star_core.dicom.discover import discover_series
+    from star_core.dicom.read import read_volume
+    from star_core.dicom.seg import choose_segmentation, read_masks
+
+    found = discover_series(folder)
+    volume = read_volume(_choose_ct(found, series_uid), progress)
+    source = choose_segmentation(found if segmentation is None else discover_series(segmentation), volume)
+    if source is None and segmentation is not None:
+        raise SegmentationError(
+            f"No DICOM segmentation was found in {segmentation.name!r}.",
+            remedy="Choose a DICOM SEG file that was drawn on this CT.",
+        )
+    masks = None if source is None else read_masks(source, volume)
+    return Case(case_id=to_pseudonym(volume), scans={0: volume}, masks=masks, clinical=record)
+
+
+def _choose_ct(found: Discovery, series_uid: str | None) -> SeriesFiles:
+    scans = found.by_modality("CT")
+    if series_uid is not None:
+        for series in found.series:
+            if series.series_uid == series_uid:
+                return series
+        raise StorageError("The chosen series is no longer in its folder.", remedy="Open the folder again.")
+    if not scans:
+        others = ", ".join(sorted({series.modality or "unknown" for series in found.series})) or "no DICOM series"
+        raise NotCtError(f"There is no CT series in this folder; found: {others}.", remedy="Choose a folder with a CT.")
+    return max(scans, key=lambda series: len(series.paths))
+
+
+def to_pseudonym(volume: Volume) -> str:
+    """Return a case's pseudonym: the same for the same series, and no way back to the patient."""
+    import hashlib
+
+    return "CASE-" + hashlib.sha256(volume.series_uid.encode()).hexdigest()[:8].upper()
+
+
+def demo_case() -> Case:
+    """Return the built-in demonstration patient, who is synthetic."""
+    from star_core.cohort.demo import draw_demo_patient
+
+    return draw_demo_patient()
+
+
+def write_demo(out: Path) -> None:
+    """Write the demonstration patient into a new folder: CT series and SEG as DICOM, ``clinical.json``.
+
+    Raises
+    ------
+    StorageError
+        When the folder exists and is not empty or cannot be written.
+    """
+    from star_core.clinical.record import write_record_json
+    from star_core.dicom.export import write_ct_series, write_segmentation
+    from star_core.storage import new_folder
+
+    case = demo_case()
+    with new_folder(out) as folder:
+        write_ct_series(
+            case.baseline_scan, folder / "ct", patient_id=case.case_id, patient_name="DEMONSTRATION^SYNTHETIC"
+        )
+        if case.masks is not None:
+            write_segmentation(case.masks, case.baseline_scan, folder / "segmentation.dcm", patient_id=case.case_id)
+        write_record_json(case.clinical, folder / CLINICAL_FILE)
+
+
+# --------------------------------------------------------------------------- assessing
+
+
+def load_assessor(model: str | None = None, *, device: str = "auto") -> Assessor:
+    """Return an assessor for a model by name or folder, the active one by default.
+
+    It keeps the features of the last scan, so that a changed clinical record costs a fraction of the first run.
+    """
+    from star_core.assessment import Assessor
+    from star_core.model.bundle import read_bundle
+
+    return Assessor(read_bundle(find_model(model)), device=device)
+
+
+def assess(case: Case, model: str | None = None, *, progress: ProgressCallback = ignore_progress) -> Assessment:
+    """Prepare, predict and explain one case."""
+    return load_assessor(model).assess(case, progress=progress)
+
+
+def write_assessment(case: Case, assessment: Assessment, out: Path) -> None:
+    """Write ``forecast.json``, ``riskmap.nii.gz`` and ``report.pdf`` into a new folder, all or nothing.
+
+    Raises
+    ------
+    StorageError
+        When the folder exists and is not empty, cannot be written, or the disk is full.
+    """
+    from star_core.assessment import write_forecast_json
+    from star_core.imaging.nifti import write_nifti_series
+    from star_core.storage import new_folder
+
+    with new_folder(out) as folder:
+        write_forecast_json(assessment, folder / "forecast.json")
+        write_nifti_series(assessment.risk_map.density_per_ml, assessment.risk_map.geometry, folder / "riskmap.nii.gz")
+        write_report(case, assessment, folder / "report.pdf")
+
+
+def write_report(case: Case, assessment: Assessment, path: Path) -> None:
+    """Write the PDF report of an assessment."""
+    from star_core.report.pdf import write_report as write_pdf
+
+    write_pdf(case, assessment, path)
+
+
+# --------------------------------------------------------------------------- training
+
+
+def write_phantom_cohort(n: int, out: Path, *, seed: int = 0, progress: ProgressCallback = ignore_progress) -> None:
+    """Write a cohort of ``n`` synthetic patients with a known law."""
+    from star_core.cohort.phantom import write_phantom_cohort as write_cohort
+
+    write_cohort(n, out, seed=seed, progress=progress)
+
+
+def train(
+    cohort: Path,
+    out: Path,
+    settings: TrainingSettings | None = None,
+    *,
+    name: str | None = None,
+    title: str = "",
+    progress: ProgressCallback = ignore_progress,
+    on_epoch: EpochCallback | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> ModelCard:
+    """Train a new model on a cohort; see :func:`star_core.training.fit.train`."""
+    from star_core.training.fit import train as fit
+    from star_core.training.run import TrainingSettings, ignore_epoch, never_stop
+
+    return fit(
+        cohort,
+        out,
+        settings or TrainingSettings(),
+        name=name or _to_model_name(out),
+        title=title,
+        progress=progress,
+        on_epoch=on_epoch or ignore_epoch,
+        should_stop=should_stop or never_stop,
+    )
+
+
+def fine_tune(
+    model: str | None,
+    cohort: Path,
+    out: Path,
+    settings: TrainingSettings | None = None,
+    *,
+    heads_only: bool = True,
+    name: str | None = None,
+    progress: ProgressCallback = ignore_progress,
+    on_epoch: EpochCallback | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> ModelCard:
+    """Fine-tune a model on a cohort; see :func:`star_core.training.finetune.fine_tune`."""
+    from star_core.training.finetune import HEADS, WHOLE
+    from star_core.training.finetune import fine_tune as fit
+    from star_core.training.run import ignore_epoch, never_stop
+
+    return fit(
+        find_model(model),
+        cohort,
+        out,
+        settings or (HEADS if heads_only else WHOLE),
+        heads_only=heads_only,
+        name=name or _to_model_name(out),
+        progress=progress,
+        on_epoch=on_epoch or ignore_epoch,
+        should_stop=should_stop or never_stop,
+    )
+
+
+def install_model(folder: Path) -> ModelInfo:
+    """Copy a bundle into the user's models, so that it can be chosen by name; returns how it is listed.
+
+    Raises
+    ------
+    BundleError
+        When the bundle is damaged, or another model of its name is installed.
+    StorageError
+        When it cannot be copied.
+    """
+    from star_core.errors import BundleError
+    from star_core.model.bundle import read_bundle, write_bundle
+
+    bundle = read_bundle(folder)
+    name = bundle.card.name
+    for info in list_models():
+        if info.name == name and Path(info.path) != folder:
+            raise BundleError(
+                f"A model called {name!r} is already installed.", remedy="Give the new model another name."
+            )
+    target = user_models_folder() / name
+    if target != folder:
+        write_bundle(bundle.card, bundle.weights, target)
+    return next(info for info in list_models() if info.name == name)
+
+
+def _to_model_name(folder: Path) -> str:
+    kept = "".join(letter if letter.isalnum() else "-" for letter in folder.name.lower() if letter.isascii())
+    return kept.strip("-")[:64] or "model"

@@ -1,0 +1,230 @@
+"""From a case to an assessment: prepare, predict, explain, and say where it all came from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+import star_core
+from star_core.clinical.fields import MODEL_FIELDS, encode_record
+from star_core.clinical.record import record_to_mapping, validate_record
+from star_core.cohort.prepare import build_model_input
+from star_core.errors import BundleError
+from star_core.explain.regions import compute_region_risks
+from star_core.imaging.liver import estimate_liver
+from star_core.model.bundle import ModelBundle
+from star_core.model.predict import choose_device, predict
+from star_core.model.tracker import ImageFeatures
+from star_core.storage import new_file
+from star_core.types import (
+    Assessment,
+    Case,
+    Cause,
+    DoubleArray,
+    Finding,
+    Forecast,
+    Interval,
+    Masks,
+    ModelInput,
+    ProgressCallback,
+    Provenance,
+    Severity,
+    Structure,
+    Volume,
+    ignore_progress,
+)
+
+_STEPS = 4
+
+
+@dataclass(frozen=True)
+class _SeenScan:
+    """A scan that was prepared and tracked before."""
+
+    volume: Volume
+    masks: Masks | None
+    model_input: ModelInput
+    findings: tuple[Finding, ...]
+    features: ImageFeatures | None
+
+
+class Assessor:
+    """A model ready to assess cases; remembers the last scan, so that only the record's part runs again.
+
+    Raises
+    ------
+    BundleError
+        When the model was trained on other clinical fields than this version has.
+    """
+
+    def __init__(self, bundle: ModelBundle, *, device: str = "auto") -> None:
+        if bundle.card.fields != tuple(field.name for field in MODEL_FIELDS):
+            raise BundleError(
+                f"Model {bundle.card.name!r} was trained on other clinical fields than this version has.",
+                remedy="Use the version that made it, or choose another model.",
+            )
+        self.card = bundle.card
+        self._network = bundle.build_network()
+        self._device = choose_device(device)
+        self._seen: _SeenScan | None = None
+
+    def assess(self, case: Case, *, progress: ProgressCallback = ignore_progress) -> Assessment:
+        """Return the assessment of a case; ``progress`` counts preparing, tracking, projecting and explaining."""
+        progress(0, _STEPS)
+        seen = self._prepare(case)
+        progress(1, _STEPS)
+        clinical, missing = encode_record(case.clinical)
+        model_input = replace(seen.model_input, clinical=clinical, clinical_missing=missing)
+        prediction = predict(self._network, model_input, self.card.at_risk, features=seen.features, device=self._device)
+        self._seen = replace(seen, features=prediction.features)
+        progress(3, _STEPS)
+        regions = compute_region_risks(prediction.risk_map, model_input)
+        progress(_STEPS, _STEPS)
+        return Assessment(
+            case_id=case.case_id,
+            forecast=prediction.forecast,
+            risk_map=prediction.risk_map,
+            regions=regions,
+            model_input=model_input,
+            findings=(*self._findings_on_model(), *seen.findings, *validate_record(case.clinical)),
+            provenance=self._provenance(case, model_input),
+        )
+
+    def _prepare(self, case: Case) -> _SeenScan:
+        volume, masks = case.baseline_scan, case.masks
+        if self._seen is not None and self._seen.volume is volume and self._seen.masks is masks:
+            return self._seen
+        structures, estimated = _with_liver(volume, masks)
+        model_input = build_model_input(volume, structures, case.clinical)
+        findings = (*volume.findings, *(() if masks is None else masks.findings), *estimated, *model_input.findings)
+        return _SeenScan(volume, masks, model_input, findings, None)
+
+    def _findings_on_model(self) -> tuple[Finding, ...]:
+        if not self.card.demonstration:
+            return ()
+        return (
+            Finding(
+                code="demonstration-model",
+                severity=Severity.WARNING,
+                message=f"Model {self.card.name!r} is a demonstration model trained on synthetic patients: "
+                "its numbers say nothing about a real patient.",
+            ),
+        )
+
+    def _provenance(self, case: Case, model_input: ModelInput) -> Provenance:
+        card = self.card
+        return Provenance(
+            model_name=card.name,
+            model_id=card.model_id,
+            card_sha256=card.card_digest,
+            model_cohort=f"{card.cohort.patients} {'synthetic ' if card.cohort.synthetic else ''}patients "
+            f"({card.cohort.kind})",
+            software_version=star_core.__version__,
+            series_uid=case.baseline_scan.series_uid,
+            segmentation_uid=None if case.masks is None else case.masks.series_uid,
+            preprocessing={
+                "centring_rule": model_input.centring_rule.value,
+                "centre_slice_index": round(float(model_input.centre_index), 2),
+                **{key: value for key, value in card.preprocessing.items() if value is not None},
+            },
+            clinical_inputs=record_to_mapping(case.clinical),
+            created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+
+def _with_liver(volume: Volume, masks: Masks | None) -> tuple[Masks, tuple[Finding, ...]]:
+    """Return masks that hold a liver, estimated from the CT where none was segmented."""
+    if masks is not None and masks.mask_of(Structure.LIVER).any():
+        return masks, ()
+    liver, findings = estimate_liver(volume)
+    bits = np.zeros(volume.geometry.shape, dtype=np.uint8) if masks is None else masks.bits.copy()
+    bits[liver] |= np.uint8(Structure.LIVER)
+    known = Structure.LIVER if masks is None else masks.known | Structure.LIVER
+    return Masks(bits=bits, geometry=volume.geometry, known=known), findings
+
+
+# --------------------------------------------------------------------------- forecast.json
+
+
+def to_forecast_json(assessment: Assessment) -> dict[str, object]:
+    """Return the content of ``forecast.json``; probabilities are fractions of 1, one value a year."""
+    forecast = assessment.forecast
+    recurrence = {
+        name: _curve(forecast.cumulative_incidence[cause], forecast.intervals.get(name))
+        for name, cause in (("liver", Cause.LIVER), ("elsewhere", Cause.ELSEWHERE))
+    }
+    recurrence["any"] = _curve(forecast.any_recurrence, forecast.intervals.get("any"))
+    return {
+        "notice": star_core.RESEARCH_NOTICE,
+        "case_id": assessment.case_id,
+        "years": forecast.years.tolist(),
+        "recurrence": recurrence,
+        "death_without_recurrence": _curve(
+            forecast.cumulative_incidence[Cause.DEATH], forecast.intervals.get(Cause.DEATH.value)
+        ),
+        "overall_survival": forecast.overall_survival.tolist(),
+        "event_free_survival": forecast.event_free_survival.tolist(),
+        "intervals": _intervals_of_survival(forecast),
+        "at_risk": forecast.at_risk.tolist(),
+        "supported": forecast.supported.tolist(),
+        "regions": [
+            {
+                "name": region.name,
+                "volume_ml": region.volume_ml,
+                "cumulative_incidence": region.cumulative_incidence.tolist(),
+            }
+            for region in assessment.regions
+        ],
+        "quality": [
+            {"code": finding.code, "severity": finding.severity.value, "message": finding.message}
+            for finding in assessment.findings
+        ],
+        "provenance": _provenance_json(assessment.provenance),
+    }
+
+
+def write_forecast_json(assessment: Assessment, path: Path) -> None:
+    """Write ``forecast.json``.
+
+    Raises
+    ------
+    StorageError
+        When it cannot be written.
+    """
+    with new_file(path) as partial:
+        partial.write_text(json.dumps(to_forecast_json(assessment), indent=1) + "\n", encoding="utf-8")
+
+
+def _curve(values: DoubleArray, interval: Interval | None) -> dict[str, object]:
+    curve: dict[str, object] = {"cumulative_incidence": values.tolist()}
+    if interval is not None:
+        curve["interval_90_percent"] = _bounds(interval)
+    return curve
+
+
+def _intervals_of_survival(forecast: Forecast) -> dict[str, object]:
+    names = ("overall_survival", "event_free_survival")
+    return {name: _bounds(forecast.intervals[name]) for name in names if name in forecast.intervals}
+
+
+def _bounds(interval: Interval) -> dict[str, list[float]]:
+    return {"lower": interval.lower.tolist(), "upper": interval.upper.tolist()}
+
+
+def _provenance_json(provenance: Provenance) -> dict[str, object]:
+    return {
+        "model_name": provenance.model_name,
+        "model_id": provenance.model_id,
+        "card_digest": provenance.card_sha256,
+        "model_cohort": provenance.model_cohort,
+        "software_version": provenance.software_version,
+        "series_uid": provenance.series_uid,
+        "segmentation_uid": provenance.segmentation_uid,
+        "preprocessing": dict(provenance.preprocessing),
+        "clinical_inputs": dict(provenance.clinical_inputs),
+        "created_utc": provenance.created_utc,
+    }

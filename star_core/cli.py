@@ -1,0 +1,202 @@
+"""The ``star`` command: thin over :mod:`star_core.api`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import star_core
+from star_core import api, console
+from star_core.errors import StarError
+
+if TYPE_CHECKING:
+    pass
+
+app = typer.Typer(
+    name="star",
+    help=f"STAR: yearly risk after resection of colorectal liver metastases.\n\n{star_core.RESEARCH_NOTICE}",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+model_app = typer.Typer(help="Models at hand and the one in use.", no_args_is_help=True)
+cohort_app = typer.Typer(help="Cohorts to train on.", no_args_is_help=True)
+app.add_typer(model_app, name="model")
+app.add_typer(cohort_app, name="cohort")
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of text.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="New folder for the result.", show_default=False)]
+CohortFolder = Annotated[Path, typer.Option("--cohort", help="Folder with manifest.json.", show_default=False)]
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs at most.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
+
+
+@app.command(epilog="Example: star info study/ --json")
+def info(
+    folder: Annotated[Path, typer.Argument(help="Folder (any depth) or file.", show_default=False)],
+    as_json: JsonFlag = False,
+) -> None:
+    """List every series found: geometry, HU range, segments and what is wrong with it."""
+    summary = api.inspect_folder(folder)
+    console.print_json(summary.to_json_dict()) if as_json else console.print_folder(summary)
+
+
+@app.command(epilog="Example: star demo demo-patient")
+def demo(out: Annotated[Path, typer.Argument(help="New folder.", show_default=False)]) -> None:
+    """Write the demonstration patient: CT and segmentation as DICOM, clinical.json. The patient is synthetic."""
+    api.write_demo(out)
+    console.say(f"The demonstration patient (synthetic) is in {out}.")
+
+
+@app.command(epilog="Example: star assess --ct study/ --seg seg.dcm --clinical clinical.json --out result")
+def assess(
+    ct: Annotated[Path, typer.Option("--ct", help="Folder with the CT, or a NIfTI file.", show_default=False)],
+    out: OutFolder,
+    seg: Annotated[Path | None, typer.Option("--seg", help="DICOM SEG, file or folder.")] = None,
+    clinical: Annotated[Path | None, typer.Option("--clinical", help="Clinical record as JSON.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Model by name or folder; else the active one.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Forecast recurrence and survival for years 1 to 12: forecast.json, riskmap.nii.gz, report.pdf."""
+    from star_core.assessment import to_forecast_json
+    from star_core.storage import refuse_filled_folder
+
+    refuse_filled_folder(out)
+    case = api.open_case(ct, segmentation=seg, clinical=clinical)
+    assessment = api.assess(case, model)
+    api.write_assessment(case, assessment, out)
+    console.print_json(to_forecast_json(assessment)) if as_json else console.print_forecast(assessment, out)
+
+
+@cohort_app.command("phantom", epilog="Example: star cohort phantom --n 200 --out phantoms")
+def cohort_phantom(
+    out: OutFolder,
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of patients.")] = 200,
+    seed: Seed = 0,
+) -> None:
+    """Make a cohort of synthetic patients with a known law, to try training on."""
+    with console.progress("Drawing patients") as progress:
+        api.write_phantom_cohort(n, out, seed=seed, progress=progress)
+    console.say(f"{n} synthetic patients are in {out}.")
+
+
+@app.command(epilog="Example: star train --cohort phantoms --out my-model")
+def train(
+    cohort: CohortFolder,
+    out: OutFolder,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the model; else the folder's.")] = None,
+    title: Annotated[str, typer.Option("--title", help="Title on the card.")] = "",
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train a new model; Ctrl+C keeps the best epoch so far."""
+    from star_core.training.run import TrainingSettings
+
+    changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
+    settings = TrainingSettings(**changes)
+    with console.training(as_json) as watcher:
+        card = api.train(
+            cohort,
+            out,
+            settings,
+            name=name,
+            title=title,
+            progress=watcher.progress,
+            on_epoch=watcher.epoch,
+            should_stop=watcher.should_stop,
+        )
+    watcher.finish(card, out)
+
+
+@app.command(epilog="Example: star finetune --model demonstration --cohort our-patients --out our-model")
+def finetune(
+    cohort: CohortFolder,
+    out: OutFolder,
+    model: Annotated[str | None, typer.Option("--model", help="Model by name or folder; else the active one.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the new model; else the folder's.")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Train the whole network, not only the heads.")] = False,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fine-tune a model on a cohort; Ctrl+C keeps the best epoch so far. The new card names its parent."""
+    from star_core.training.finetune import HEADS, WHOLE
+
+    changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
+    settings = (WHOLE if whole else HEADS).model_copy(update=changes)
+    with console.training(as_json) as watcher:
+        card = api.fine_tune(
+            model,
+            cohort,
+            out,
+            settings,
+            heads_only=not whole,
+            name=name,
+            progress=watcher.progress,
+            on_epoch=watcher.epoch,
+            should_stop=watcher.should_stop,
+        )
+    watcher.finish(card, out)
+
+
+@model_app.command("list", epilog="Example: star model list --json")
+def model_list(as_json: JsonFlag = False) -> None:
+    """List the models at hand; the active one is marked."""
+    models = api.list_models()
+    if as_json:
+        console.print_json([console.model_to_json(model) for model in models])
+    else:
+        console.print_models(models)
+
+
+@model_app.command("activate", epilog="Example: star model activate demonstration")
+def model_activate(
+    name: Annotated[str, typer.Argument(help="Name from `star model list`, or a bundle's folder.")],
+) -> None:
+    """Make a model the one in use; a bundle's folder is installed first."""
+    folder = Path(name)
+    if (folder / "card.json").is_file():
+        name = api.install_model(folder).name
+    api.activate_model(name)
+    console.say(f"Model {name!r} is now in use.")
+
+
+@app.command(epilog="Example: star bench --ct study/ --seg seg.dcm")
+def bench(
+    ct: Annotated[
+        Path | None, typer.Option("--ct", help="A real CT to assess; else the demonstration patient.")
+    ] = None,
+    seg: Annotated[Path | None, typer.Option("--seg", help="Its DICOM SEG.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Measure the promised figures, each beside its peer in the same run."""
+    from star_core.evaluation.benchmark import run_benchmarks
+
+    results = run_benchmarks(ct, seg)
+    console.print_json([result.to_json() for result in results]) if as_json else console.print_benchmarks(results)
+
+
+@app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        console.say(f"star {star_core.__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; an error that a user can mend prints one message and exits with code 2."""
+    try:
+        app()
+    except StarError as error:
+        console.complain(error, as_json="--json" in sys.argv)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from star_core.errors import StorageError
+
+
+def refuse_filled_folder(target: Path) -> None:
+    """Raise a StorageError, before any work, when ``target`` is a file or a folder with something in it."""
+    try:
+        taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
+    except OSError as error:
+        raise storage_error(target, error) from error
+    if taken:
+        raise StorageError(
+            f"Folder {target.name!r} already exists and is not empty.", remedy="Choose a new or empty folder."
+        )
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Give a hidden folder to write into and move it to ``target`` at the end; on any error nothing remains.
+
+    Raises
+    ------
+    StorageError
+        When ``target`` exists and is not empty, cannot be written, or the disk is full.
+    """
+    refuse_filled_folder(target)
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if target.exists():
+            target.rmdir()
+        partial.rename(target)
+    except OSError as error:
+        raise storage_error(target, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """Give a hidden path to write to and move it over ``target`` at the end; on any error ``target`` stays as it was.
+
+    Raises
+    ------
+    StorageError
+        When ``target`` cannot be written or the disk is full.
+    """
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        yield partial
+        partial.replace(target)
+    except OSError as error:
+        raise storage_error(target, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def storage_error(target: Path, error: OSError) -> StorageError:
+    """Return the error for a file or folder that cannot be written, with the system's reason."""
+    return StorageError(
+        f"{target.name!r} cannot be written: {error.strerror or error}.",
+        remedy="Choose a folder you may write to, on a disk with free space.",
+        details=str(error),
+    )
