@@ -275,9 +275,11 @@ def write_report(case: Case, assessment: Assessment, path: Path) -> None:
 
 def write_phantom_cohort(n: int, out: Path, *, seed: int = 0, progress: ProgressCallback = ignore_progress) -> None:
     """Write a cohort of ``n`` synthetic patients with a known law."""
+    import os
+
     from star_core.cohort.phantom import write_phantom_cohort as write_cohort
 
-    write_cohort(n, out, seed=seed, progress=progress)
+    write_cohort(n, out, seed=seed, workers=min(os.cpu_count() or 1, 8) if n > 8 else 1, progress=progress)
 
 
 def train(

@@ -97,7 +97,7 @@ def train(
     from star_core.training.run import TrainingSettings
 
     changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
-    settings = TrainingSettings(**changes)
+    settings = TrainingSettings().model_copy(update=changes)
     with console.training(as_json) as watcher:
         card = api.train(
             cohort,

@@ -1,0 +1,1 @@
+"""The clinical record: its schema, its ways in, and scores in use."""

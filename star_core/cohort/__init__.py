@@ -1,0 +1,1 @@
+"""Cohorts of every kind behind one manifest."""

@@ -1,0 +1,64 @@
+"""Grids: bringing arrays to the canonical orientation and maps from one grid to another."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from star_core.types import FloatArray, Geometry
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+# Canonical axes: slices run to superior, rows to posterior, columns to left (a standing axial DICOM series, LPS).
+_CANONICAL_LPS_AXES = (2, 1, 0)
+
+
+def to_canonical(array: NDArray[_Scalar], geometry: Geometry) -> tuple[NDArray[_Scalar], Geometry]:
+    """Return a view of ``array`` (D, H, W) whose axes run superior, posterior and left, and its geometry.
+
+    Axes are swapped and reversed, never resampled; an oblique grid stays oblique.
+    """
+    direction = geometry.affine_lps[:3, :3] / np.linalg.norm(geometry.affine_lps[:3, :3], axis=0)
+    order = _best_axis_order(np.abs(direction))
+    affine = geometry.affine_lps[:, [*order, 3]].copy()
+    array = array.transpose(order)
+    for axis, lps_axis in enumerate(_CANONICAL_LPS_AXES):
+        if affine[lps_axis, axis] < 0:
+            affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
+            affine[:3, axis] *= -1
+            array = np.flip(array, axis)
+    depth, height, width = array.shape
+    return array, Geometry(shape=(depth, height, width), affine_lps=affine)
+
+
+def _best_axis_order(cosines: NDArray[np.float64]) -> tuple[int, int, int]:
+    """Return which of the grid's axes lies closest to superior, posterior and left."""
+    orders = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
+
+    def closeness(order: tuple[int, int, int]) -> float:
+        return float(sum(cosines[lps, axis] for lps, axis in zip(_CANONICAL_LPS_AXES, order, strict=True)))
+
+    return max(orders, key=closeness)
+
+
+def resample_to(values: FloatArray, source: Geometry, target: Geometry, *, outside: float = 0.0) -> FloatArray:
+    """Return ``values`` (D, H, W) of ``source`` on the voxels of ``target``, linearly interpolated in space.
+
+    Parameters
+    ----------
+    values
+        float32 (D, H, W) on ``source``.
+    outside
+        Value where ``target`` reaches beyond ``source``.
+    """
+    to_source = np.linalg.inv(source.affine_lps) @ target.affine_lps
+    out = np.empty(target.shape, dtype=np.float32)
+    rows, columns = np.meshgrid(np.arange(target.shape[1]), np.arange(target.shape[2]), indexing="ij")
+    in_plane = to_source[:3, 1, None, None] * rows + to_source[:3, 2, None, None] * columns
+    for index in range(target.shape[0]):
+        position = in_plane + (to_source[:3, 0] * index + to_source[:3, 3])[:, None, None]
+        out[index] = map_coordinates(values, position, order=1, mode="constant", cval=outside)
+    return out
