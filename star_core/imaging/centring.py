@@ -51,10 +51,10 @@ def find_portal_bifurcation(portal: BoolArray, geometry: Geometry) -> float | No
 
     box, start = _crop(portal)
     steps = [max(1, round(_SKELETON_MM / mm)) for mm in geometry.spacing_mm]
-    coarse = _shrink(box, steps)
+    coarse: BoolArray = _shrink(box, steps)
     labels, count = label(coarse, structure=np.ones((3, 3, 3)))
     if count > 1:
-        coarse = np.asarray(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
+        coarse = np.asarray(labels) == (1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
     line: BoolArray = skeletonize(coarse)  # type: ignore[no-untyped-call]
     neighbours = convolve(line.astype(np.uint8), np.ones((3, 3, 3), dtype=np.uint8), mode="constant") - 1
     branch = line & (neighbours >= 3)
