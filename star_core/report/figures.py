@@ -60,8 +60,8 @@ def _draw_bands(axes: Axes, time: np.ndarray, forecast: Forecast) -> None:
     base = np.zeros(len(time))
     for cause in CAUSES:
         top = base + 100.0 * np.concatenate([[0.0], forecast.cumulative_incidence[cause]])
-        style = {"color": CAUSE_COLOURS[cause], "alpha": 0.55, "linewidth": 0}
-        axes.fill_between(time, base, top, label=CAUSE_LABELS[cause], **style)
+        colour = CAUSE_COLOURS[cause]
+        axes.fill_between(time, base, top, color=colour, alpha=0.55, linewidth=0, label=CAUSE_LABELS[cause])
         base = top
 
 

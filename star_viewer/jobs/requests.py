@@ -1,0 +1,130 @@
+"""What the window can ask for, as frozen values that travel to the worker process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from star_core.types import ClinicalRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseSource:
+    """Where a case comes from; ``folder`` is ``None`` for the demonstration patient."""
+
+    folder: Path | None
+    series_uid: str | None = None
+    segmentation: Path | None = None
+    clinical: Path | None = None
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether this is the built-in synthetic patient."""
+        return self.folder is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Base of all requests; ``supersedes`` says that a newer request of the same type makes an older one pointless."""
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says."""
+        return "Working"
+
+    @property
+    def supersedes(self) -> bool:
+        """Whether only the newest request of this type matters."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListSeries(Request):
+    """Find the series of a folder."""
+
+    folder: Path
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says."""
+        return "Looking for series"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCase(Request):
+    """Read a case."""
+
+    source: CaseSource
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says."""
+        return "Drawing the demonstration patient" if self.source.is_demo else "Reading slices"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssessCase(Request):
+    """Assess an open case with the record of the form; the worker keeps the case and the scan's features."""
+
+    source: CaseSource
+    clinical: ClinicalRecord
+    model: str | None
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says."""
+        return "Assessing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteReport(Request):
+    """Write the PDF of the newest assessment of a case."""
+
+    source: CaseSource
+    clinical: ClinicalRecord
+    model: str | None
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says."""
+        return "Writing the report"
+
+    @property
+    def supersedes(self) -> bool:
+        """Every report that was asked for is written."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListModels(Request):
+    """List the models at hand."""
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says."""
+        return "Looking for models"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallModel(Request):
+    """Install a new bundle and make it the one in use."""
+
+    folder: Path
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says."""
+        return "Installing the model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivateModel(Request):
+    """Make an installed model the one in use."""
+
+    name: str
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says."""
+        return "Changing the model"

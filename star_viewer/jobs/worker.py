@@ -1,0 +1,121 @@
+"""The worker process: takes one request after another, reports progress, answers or fails."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
+from typing import Any, Protocol
+
+from star_core.errors import CancelledError, StarError
+from star_core.types import ProgressCallback
+from star_viewer.jobs.requests import Request
+from star_viewer.jobs.wire import receive, send
+
+_MIN_REPORT_INTERVAL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request on its way to the worker."""
+
+    job_id: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far a job is."""
+
+    job_id: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a job."""
+
+    job_id: int
+    answer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why a job failed; ``cancelled`` when the user asked for it."""
+
+    job_id: int
+    message: str
+    remedy: str = ""
+    details: str = ""
+    cancelled: bool = False
+
+
+Reply = Progressed | Answered | Failed
+
+
+class Answerer(Protocol):
+    """What does the work: :class:`star_viewer.jobs.tasks.Tasks`, or a stand-in of a test."""
+
+    def answer(self, request: Request, progress: ProgressCallback) -> object:
+        """Return the answer to a request."""
+
+
+def make_tasks() -> Answerer:
+    """Return the real work; its imports happen in the worker process only."""
+    from star_viewer.jobs.tasks import Tasks
+
+    return Tasks()
+
+
+def serve(connection: Connection, cancelled: Event, make_answerer: Callable[[], Answerer]) -> None:
+    """Run in the worker process until the window is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answerer = make_answerer()
+    threading.Thread(target=_import_ahead, daemon=True).start()
+    while True:
+        try:
+            asked: Asked = receive(connection)
+            reply = _do(answerer, asked, connection, cancelled)
+            send(connection, reply)
+        except (EOFError, OSError):
+            return
+
+
+def _import_ahead() -> None:
+    """Load what the first assessment needs while nobody waits for it."""
+    import star_core.assessment  # noqa: F401
+
+
+def _do(answerer: Answerer, asked: Asked, connection: Connection, cancelled: Event) -> Reply:
+    last = 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal last
+        if cancelled.is_set():
+            raise CancelledError("Cancelled.")
+        now = time.monotonic()
+        if now - last >= _MIN_REPORT_INTERVAL_S or done == total:
+            last = now
+            send(connection, Progressed(asked.job_id, done, total))
+
+    try:
+        return Answered(asked.job_id, answerer.answer(asked.request, progress))
+    except CancelledError:
+        return Failed(asked.job_id, "Cancelled.", cancelled=True)
+    except StarError as error:
+        return Failed(asked.job_id, error.message, error.remedy, error.details)
+    except MemoryError:
+        return Failed(asked.job_id, "There is not enough memory for this.", "Close other programs and try again.")
+    except Exception as error:  # noqa: BLE001 -- the one place that catches broadly; it shows what it caught
+        return Failed(
+            asked.job_id,
+            f"Something unexpected happened ({type(error).__name__}).",
+            "Try again; if it happens again, report the details.",
+            traceback.format_exc(),
+        )

@@ -1,0 +1,69 @@
+"""Settings that outlive the program: looks and window, never anything about a patient."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class Theme(StrEnum):
+    """Colours of the window; reading rooms are dark."""
+
+    DARK = "dark"
+    LIGHT = "light"
+    SYSTEM = "system"
+
+
+class Settings(BaseModel):
+    """What is remembered from one start to the next."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    theme: Theme = Theme.DARK
+    overlay_opacity: float = Field(default=0.55, ge=0.0, le=1.0)
+    window_geometry: str = ""
+    recent_folders: tuple[str, ...] = ()
+
+
+class SettingsStore:
+    """The settings file; a damaged one gives the defaults and says so once."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path or default_path()
+        self.problem = ""
+        self.settings = self._read()
+
+    def change(self, **values: object) -> None:
+        """Change some settings and write them; a disk that refuses is no reason to disturb the reader."""
+        self.settings = self.settings.model_copy(update=values)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            partial = self._path.with_suffix(".partial")
+            partial.write_text(self.settings.model_dump_json(indent=1), encoding="utf-8")
+            partial.replace(self._path)
+        except OSError as error:
+            self.problem = f"Settings cannot be saved: {error.strerror or error}."
+
+    def _read(self) -> Settings:
+        try:
+            return Settings.model_validate(json.loads(self._path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return Settings()
+        except (OSError, ValueError, ValidationError):
+            self.problem = "The settings file was damaged; the program starts with its defaults."
+            return Settings()
+
+
+def default_path() -> Path:
+    """Return where the settings of this user lie; ``STAR_HOME`` overrides it."""
+    import os
+
+    home = os.environ.get("STAR_HOME")
+    if home:
+        return Path(home) / "settings.json"
+    from platformdirs import user_config_path
+
+    return user_config_path("star-viewer", appauthor=False) / "settings.json"
