@@ -102,6 +102,17 @@ class FourViews(QWidget):
 
     # ------------------------------------------------------------------ for the window
 
+    @property
+    def session(self) -> Session:
+        """The session that is shown."""
+        return self._session
+
+    def paint_now(self) -> None:
+        """Paint the newest pictures without waiting for the event loop."""
+        for pane in self._panes:
+            if pane.isVisible():
+                pane.repaint()
+
     def warm_up(self) -> None:
         """Load VTK in the background; call it once the window stands."""
         self._drawer.warm_up()

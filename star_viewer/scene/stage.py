@@ -59,6 +59,8 @@ class Stage:
         renderer = vtkRenderer()
         renderer.SetBackground(*(channel / 255 for channel in BACKGROUND))
         renderer.DrawOff()
+        # Nothing translucent here overlaps itself; sorting it out costs half a frame in software.
+        renderer.SetUseOIT(False)
         self._window.AddRenderer(renderer)
         self._renderers[name] = renderer
         return renderer

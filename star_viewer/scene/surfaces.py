@@ -3,54 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from star_core.types import BoolArray, DoubleArray, FloatArray, Geometry, Masks, Structure, Volume
 from star_viewer.scene.colours import BONE, LIVER_SURFACE, STRUCTURE_COLOURS, Rgb
 
-_MOST_TRIANGLES = 60_000
+if TYPE_CHECKING:
+    from star_viewer.scene.mesh_filters import Mesh
+
 _BONE_HU = 220
+_BONE_TRIANGLES = 30_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Surface:
-    """A triangle mesh in patient space.
-
-    ``points_mm`` and ``normals`` are float32 (N, 3) in LPS; ``triangles`` is int64 (M, 3) of point numbers.
-    """
+    """A structure's surface in patient space and how it looks."""
 
     name: str
-    points_mm: FloatArray
-    normals: FloatArray
-    triangles: NDArray[np.int64]
+    mesh: Mesh
     colour: Rgb
     opacity: float
 
     def bounds_mm(self) -> DoubleArray:
         """Return the (2, 3) low and high corner in LPS mm."""
-        return np.stack([self.points_mm.min(axis=0), self.points_mm.max(axis=0)]).astype(np.float64)
+        return np.stack([self.mesh.points_mm.min(axis=0), self.mesh.points_mm.max(axis=0)]).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
     cell_mm: float
+    most_triangles: int
     level: float
     colour: Rgb
     opacity: float
 
 
 _RECIPES = {
-    Structure.LIVER: _Recipe(2.5, 0.5, LIVER_SURFACE, 0.30),
-    Structure.HEPATIC_VEINS: _Recipe(1.3, 0.35, STRUCTURE_COLOURS[Structure.HEPATIC_VEINS], 1.0),
-    Structure.PORTAL_VEINS: _Recipe(1.3, 0.35, STRUCTURE_COLOURS[Structure.PORTAL_VEINS], 1.0),
-    Structure.TUMOUR: _Recipe(1.3, 0.5, STRUCTURE_COLOURS[Structure.TUMOUR], 1.0),
+    Structure.LIVER: _Recipe(3.0, 8_000, 0.5, LIVER_SURFACE, 0.30),
+    Structure.HEPATIC_VEINS: _Recipe(1.5, 10_000, 0.35, STRUCTURE_COLOURS[Structure.HEPATIC_VEINS], 1.0),
+    Structure.PORTAL_VEINS: _Recipe(1.5, 10_000, 0.35, STRUCTURE_COLOURS[Structure.PORTAL_VEINS], 1.0),
+    Structure.TUMOUR: _Recipe(1.5, 4_000, 0.5, STRUCTURE_COLOURS[Structure.TUMOUR], 1.0),
 }
 
 
 def build_mask_surfaces(masks: Masks) -> tuple[Surface, ...]:
     """Build a surface for each structure that 3D shows and that is present."""
+    from star_viewer.scene.mesh_filters import build_mesh_of  # loads VTK: in the worker, not at start-up
+
     surfaces = []
     for structure, recipe in _RECIPES.items():
         inside = masks.mask_of(structure)
@@ -58,14 +59,16 @@ def build_mask_surfaces(masks: Masks) -> tuple[Surface, ...]:
         if box is None:
             continue
         field, geometry = _coarsen(inside, masks.geometry, box, recipe.cell_mm)
-        surface = _build_surface(structure.name or "", field, geometry, recipe.level, recipe.colour, recipe.opacity)
-        if surface is not None:
-            surfaces.append(surface)
+        mesh = build_mesh_of(field, geometry, level=recipe.level, most_triangles=recipe.most_triangles)
+        if mesh is not None:
+            surfaces.append(Surface(structure.name or "", mesh, recipe.colour, recipe.opacity))
     return tuple(surfaces)
 
 
 def build_body_surfaces(volume: Volume) -> tuple[Surface, ...]:
     """Build the bones as a landmark for a patient without masks."""
+    from star_viewer.scene.mesh_filters import build_mesh_of
+
     steps = [max(round(3.0 / spacing_mm), 1) for spacing_mm in volume.geometry.spacing_mm]
     coarse = volume.voxels_hu[:: steps[0], :: steps[1], :: steps[2]]
     if min(coarse.shape) < 2:
@@ -73,8 +76,8 @@ def build_body_surfaces(volume: Volume) -> tuple[Surface, ...]:
     affine_lps = np.array(volume.geometry.affine_lps)
     affine_lps[:3, :3] = affine_lps[:3, :3] * steps
     geometry = Geometry(shape=(coarse.shape[0], coarse.shape[1], coarse.shape[2]), affine_lps=affine_lps)
-    surface = _build_surface("BONE", coarse.astype(np.float32), geometry, _BONE_HU, BONE, 1.0)
-    return () if surface is None else (surface,)
+    mesh = build_mesh_of(coarse.astype(np.float32), geometry, level=_BONE_HU, most_triangles=_BONE_TRIANGLES)
+    return () if mesh is None else (Surface("BONE", mesh, BONE, 1.0),)
 
 
 def _padded_box(inside: BoolArray) -> tuple[slice, slice, slice] | None:
@@ -106,58 +109,3 @@ def _coarsen(
     depth, height, width = padded.shape
     coarse = Geometry(shape=(depth, height, width), affine_lps=affine_lps)
     return np.ascontiguousarray(padded, dtype=np.float32), coarse
-
-
-def _build_surface(
-    name: str, field: FloatArray, geometry: Geometry, level: float, colour: Rgb, opacity: float
-) -> Surface | None:
-    from vtkmodules.vtkFiltersCore import (
-        vtkFlyingEdges3D,
-        vtkPolyDataNormals,
-        vtkQuadricClustering,
-        vtkWindowedSincPolyDataFilter,
-    )
-
-    from star_viewer.scene.vtk_data import build_image, multiply_points, to_array
-
-    image = build_image(field, spacing=geometry.spacing_mm[::-1])
-    contour = vtkFlyingEdges3D()
-    contour.SetInputData(image)
-    contour.SetValue(0, level)
-    contour.ComputeNormalsOff()
-    contour.ComputeGradientsOff()
-    contour.ComputeScalarsOff()
-    contour.Update()
-    mesh = contour.GetOutput()
-    if mesh.GetNumberOfCells() == 0:
-        return None
-    if mesh.GetNumberOfCells() > _MOST_TRIANGLES:
-        cluster = vtkQuadricClustering()
-        cluster.SetInputData(mesh)
-        cluster.AutoAdjustNumberOfDivisionsOn()
-        cluster.SetNumberOfDivisions(110, 110, 110)
-        cluster.Update()
-        mesh = cluster.GetOutput()
-    smooth = vtkWindowedSincPolyDataFilter()
-    smooth.SetInputData(mesh)
-    smooth.SetNumberOfIterations(25)
-    smooth.SetPassBand(0.02)
-    smooth.NormalizeCoordinatesOn()
-    smooth.NonManifoldSmoothingOn()
-    smooth.Update()
-    normals = vtkPolyDataNormals()
-    normals.SetInputData(multiply_points(smooth.GetOutput(), geometry))
-    normals.SplittingOff()
-    normals.AutoOrientNormalsOff()
-    normals.ConsistencyOff()
-    normals.Update()
-    mesh = normals.GetOutput()
-    triangles = to_array(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 3)
-    return Surface(
-        name=name,
-        points_mm=np.array(to_array(mesh.GetPoints().GetData()), dtype=np.float32),
-        normals=np.array(to_array(mesh.GetPointData().GetNormals()), dtype=np.float32),
-        triangles=np.array(triangles, dtype=np.int64),
-        colour=colour,
-        opacity=opacity,
-    )

@@ -35,7 +35,9 @@ def _to_vtk(array: NDArray[Any], *, deep: bool = False) -> Any:
     return numpy_support.numpy_to_vtk(array, deep=deep)  # type: ignore[no-untyped-call]
 
 
-def _to_ids(array: NDArray[Any]) -> Any:
+def build_ids(array: NDArray[np.integer[Any]]) -> Any:
+    """Return point numbers or offsets copied into VTK's array of ids."""
+    array = np.ascontiguousarray(array, dtype=np.int64)
     return numpy_support.numpy_to_vtkIdTypeArray(array, deep=True)  # type: ignore[no-untyped-call]
 
 
@@ -81,8 +83,8 @@ def build_mesh(points_mm: NDArray[np.float32], triangles: NDArray[np.int64]) -> 
     points = vtkPoints()
     points.SetData(build_vectors(points_mm))
     cells = vtkCellArray()
-    offsets = _to_ids(np.arange(0, 3 * len(triangles) + 1, 3, dtype=np.int64))
-    connectivity = _to_ids(np.ascontiguousarray(triangles, dtype=np.int64).reshape(-1))
+    offsets = build_ids(np.arange(0, 3 * len(triangles) + 1, 3))
+    connectivity = build_ids(triangles.reshape(-1))
     cells.SetData(offsets, connectivity)
     mesh = vtkPolyData()
     mesh.SetPoints(points)

@@ -30,8 +30,8 @@ class SurfaceLayer:
 
 
 def _build_actor(surface: Surface) -> vtkActor:
-    mesh = build_mesh(surface.points_mm, surface.triangles)
-    mesh.GetPointData().SetNormals(build_vectors(surface.normals))
+    mesh = build_mesh(surface.mesh.points_mm, surface.mesh.triangles)
+    mesh.GetPointData().SetNormals(build_vectors(surface.mesh.normals))
     mapper = vtkPolyDataMapper()
     mapper.SetInputData(mesh)
     mapper.ScalarVisibilityOff()
