@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPen, QPolygonF, QTransform
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QImage, QPainter, QPen, QPolygonF, QTransform
 
 from star_viewer.scene.cameras import OrbitCamera
 from star_viewer.scene.colours import BACKGROUND, FAINT_TEXT, TEXT, Rgb, build_risk_table
@@ -29,18 +29,24 @@ def draw_text(
     colour: Rgb = TEXT,
     *,
     points: float = 9.0,
-    bold: bool = False,
+    letter: bool = False,
 ) -> None:
     """Write text with a dark rim, readable on bone and on air."""
-    font = QFont(painter.font())
+    font = _letter_font() if letter else QFont()
     font.setPointSizeF(points)
-    font.setBold(bold)
     painter.setFont(font)
     painter.setPen(to_qcolour(BACKGROUND, 190))
     for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1)):
         painter.drawText(rect.translated(dx, dy), flags, text)
     painter.setPen(to_qcolour(colour))
     painter.drawText(rect, flags, text)
+
+
+def _letter_font() -> QFont:
+    # Fixed-width faces give the I its serifs; without them "inferior" reads as a stroke.
+    font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+    font.setBold(True)
+    return font
 
 
 def draw_letters(painter: QPainter, rect: QRectF, letters: tuple[str, str, str, str]) -> None:
@@ -54,7 +60,7 @@ def draw_letters(painter: QPainter, rect: QRectF, letters: tuple[str, str, str, 
         Qt.AlignmentFlag.AlignBottom | middle_h,
     )
     for place, letter in zip(places, letters, strict=True):
-        draw_text(painter, inner, place, letter, points=12.0, bold=True)
+        draw_text(painter, inner, place, letter, points=13.0, letter=True)
 
 
 def draw_crosshair(painter: QPainter, rect: QRectF, x: float, y: float, upright: Rgb, level: Rgb) -> None:
@@ -152,9 +158,8 @@ def draw_cube(painter: QPainter, rect: QRectF, camera: OrbitCamera) -> None:
 
 
 def _write_face(painter: QPainter, letter: str) -> None:
-    font = QFont(painter.font())
-    font.setPixelSize(24)
-    font.setBold(True)
+    font = _letter_font()
+    font.setPixelSize(26)
     painter.setFont(font)
     painter.setPen(to_qcolour(TEXT))
     painter.drawText(QRectF(0, 0, 40, 40), Qt.AlignmentFlag.AlignCenter, letter)

@@ -49,7 +49,7 @@ def _wait_for_frame(views: FourViews, year: int) -> None:
     loop = QEventLoop()
 
     def look(frame: Frame) -> None:
-        if frame.state.year == year and frame.pictures:
+        if frame.state.year == year and frame.patches:
             loop.quit()
 
     views.frame_shown.connect(look)

@@ -46,6 +46,7 @@ class FourViews(QWidget):
         self._risk: RiskFrames | None = None
         self._draft = False
         self._stale = True
+        self._generation = 0
         self._maximised: ViewName | None = None
         self._asked: SceneState | None = None
         self._shown: SceneState | None = None
@@ -109,9 +110,7 @@ class FourViews(QWidget):
 
     def paint_now(self) -> None:
         """Paint the newest pictures without waiting for the event loop."""
-        for pane in self._panes:
-            if pane.isVisible():
-                pane.repaint()
+        self.repaint()
 
     def warm_up(self) -> None:
         """Load VTK in the background; call it once the window stands."""
@@ -184,6 +183,7 @@ class FourViews(QWidget):
     def _take_volume(self, volume: Volume | None) -> None:
         self._planes = {} if volume is None else {kind: build_plane(kind, volume.geometry) for kind in SliceKind}
         self.solid.reset()
+        self._generation += 1
         if volume is None:
             self._asked = self._shown = None
             for pane in self._panes:
@@ -277,6 +277,7 @@ class FourViews(QWidget):
             canvas=(max(round(self.width() * ratio), 1), max(round(self.height() * ratio), 1)),
             rects=rects,
             draft=self._draft,
+            generation=self._generation,
         )
 
     def _show_frame(self, frame: Frame) -> None:

@@ -41,7 +41,14 @@ class Pane(QWidget):
     def show_frame(self, frame: Frame) -> None:
         """Take over a frame: its picture if this view changed, and its state in any case."""
         self._state = frame.state
-        self._picture = frame.pictures.get(self.name, self._picture)
+        patch = frame.patches.get(self.name)
+        rect = frame.state.rects.get(self.name)
+        if patch is not None and rect is not None:
+            height, width = patch.pixels.shape[:2]
+            if (width, height) == (rect.width, rect.height):
+                self._picture = patch.pixels
+            elif self._picture is not None:
+                self._picture[patch.y : patch.y + height, patch.x : patch.x + width] = patch.pixels
         self.update()
 
     def clear(self) -> None:

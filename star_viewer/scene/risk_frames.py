@@ -14,7 +14,7 @@ from star_viewer.session import IncidenceMode
 PERCENT_PER_10_ML = 1000.0
 """Factor from probability per millilitre to per cent per 10 ml."""
 
-_HIGHEST_QUANTILE = 0.999
+_HIGHEST_QUANTILE = 0.995
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -65,6 +65,7 @@ class SlicePane(Pane):
         self.tool = DragTool.CROSSHAIR
         self._session = session
         self._plane: SlicePlane | None = None
+        self._aimed_before_mm = session.crosshair_mm
         self.setAccessibleName(f"{kind} slice view")
         self.setAccessibleDescription(
             "Up and Down change the slice, Page Up and Page Down by ten; plus and minus zoom; R resets; "
@@ -113,8 +114,15 @@ class SlicePane(Pane):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Aim where the left button goes down."""
         super().mousePressEvent(event)
+        self._aimed_before_mm = self._session.crosshair_mm
         if event.button() == Qt.MouseButton.LeftButton and self.tool is DragTool.CROSSHAIR:
             self._aim(event.position())
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Fill the space, and take back what the first of the two clicks aimed at."""
+        if event.button() == Qt.MouseButton.LeftButton and self.tool is DragTool.CROSSHAIR:
+            self._session.set_crosshair(self._aimed_before_mm)
+        super().mouseDoubleClickEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Drag, and tell what lies under the cursor."""

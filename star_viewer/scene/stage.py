@@ -20,11 +20,11 @@ from star_viewer.scene.cameras import VIEW_ANGLE_DEG, build_screen_map
 from star_viewer.scene.colours import BACKGROUND
 from star_viewer.scene.layers.ct_layer import CtLayer
 from star_viewer.scene.layers.outline_layer import OutlineLayer
-from star_viewer.scene.layers.risk_layer import RiskLayer
+from star_viewer.scene.layers.risk_layer import RiskLayer, risk_extent_mm
 from star_viewer.scene.layers.risk_volume_layer import RiskVolumeLayer
 from star_viewer.scene.layers.surface_layer import SurfaceLayer
 from star_viewer.scene.orientation import SliceKind
-from star_viewer.scene.state import SOLID, Frame, Picture, Rect, SceneState, ViewName
+from star_viewer.scene.state import SOLID, Frame, Patch, Rect, SceneState, ViewName
 from star_viewer.scene.vtk_data import to_array
 
 
@@ -79,31 +79,47 @@ class Stage:
             return Frame(state)
         for name, renderer in self._renderers.items():
             renderer.SetDraw(name in changed)
-        for name in changed:
+        parts = {name: self._changed_part(state, name) for name in changed}
+        for name, part in parts.items():
             for layer in self._layers[name]:
                 layer.update(state)
-            self._aim(state, name)
+            self._aim(state, name, part)
             self._drawn[name] = _depends_on(state, name)
         self._window.Render()
-        return Frame(state, {name: self._read(state.rects[name], state.canvas[1]) for name in changed})
+        return Frame(state, {name: self._read(state, name, part) for name, part in parts.items()})
 
-    def _aim(self, state: SceneState, name: ViewName) -> None:
+    def _changed_part(self, state: SceneState, name: ViewName) -> Rect:
+        """Return the part of a view to draw anew: where only the risk changed, no more than where risk can show."""
+        whole = Rect(0, 0, state.rects[name].width, state.rects[name].height)
+        drawn, wanted = self._drawn.get(name), _depends_on(state, name)
+        if not isinstance(name, SliceKind) or state.risk is None or drawn is None:
+            return whole
+        if not _is_same(drawn[_RISK_PARTS:], wanted[_RISK_PARTS:]):
+            return whole
+        plane, size = state.planes[name], (whole.width, whole.height)
+        screen = build_screen_map(plane, state.slice_cameras[name], size)
+        u_low, u_high, v_low, v_high = risk_extent_mm(plane, state.risk)
+        left, top = screen.to_pixel(u_low, v_high)
+        right, bottom = screen.to_pixel(u_high, v_low)
+        x, y = max(int(left) - 1, 0), max(int(top) - 1, 0)
+        width, height = min(int(right) + 2, whole.width) - x, min(int(bottom) + 2, whole.height) - y
+        return Rect(x, y, width, height) if width > 1 and height > 1 else Rect(0, 0, 2, 2)
+
+    def _aim(self, state: SceneState, name: ViewName, part: Rect) -> None:
         rect, (width, height) = state.rects[name], state.canvas
+        x, y = rect.x + part.x, rect.y + part.y
         renderer = self._renderers[name]
         renderer.SetViewport(
-            rect.x / width,
-            (height - rect.y - rect.height) / height,
-            (rect.x + rect.width) / width,
-            (height - rect.y) / height,
+            x / width, (height - y - part.height) / height, (x + part.width) / width, (height - y) / height
         )
         camera = renderer.GetActiveCamera()
         if isinstance(name, SliceKind):
             screen = build_screen_map(state.planes[name], state.slice_cameras[name], (rect.width, rect.height))
-            u_mm, v_mm = screen.centre_mm
+            u_mm, v_mm = screen.to_mm(part.x + part.width / 2, part.y + part.height / 2)
             camera.SetFocalPoint(u_mm, v_mm, 0.0)
             camera.SetPosition(u_mm, v_mm, 100.0)
             camera.SetViewUp(0.0, 1.0, 0.0)
-            camera.SetParallelScale(rect.height * screen.mm_per_pixel / 2)
+            camera.SetParallelScale(part.height * screen.mm_per_pixel / 2)
             camera.SetClippingRange(1.0, 200.0)
             return
         position_mm, focus_mm, up = state.orbit.look_at()
@@ -113,19 +129,14 @@ class Stage:
         camera.SetViewAngle(VIEW_ANGLE_DEG)
         renderer.ResetCameraClippingRange()
 
-    def _read(self, rect: Rect, canvas_height: int) -> Picture:
-        bottom = canvas_height - rect.y - rect.height
-        self._window.GetRGBACharPixelData(
-            rect.x,
-            bottom,
-            rect.x + rect.width - 1,
-            bottom + rect.height - 1,
-            0,
-            self._buffer,  # type: ignore[call-overload]
+    def _read(self, state: SceneState, name: ViewName, part: Rect) -> Patch:
+        left = state.rects[name].x + part.x
+        bottom = state.canvas[1] - state.rects[name].y - part.y - part.height
+        self._window.GetRGBACharPixelData(  # type: ignore[call-overload]
+            left, bottom, left + part.width - 1, bottom + part.height - 1, 0, self._buffer
         )
-        pixels = to_array(self._buffer)[: rect.width * rect.height * 4]
-        picture: Picture = np.ascontiguousarray(pixels.reshape(rect.height, rect.width, 4)[::-1])
-        return picture
+        pixels = to_array(self._buffer)[: part.width * part.height * 4].reshape(part.height, part.width, 4)
+        return Patch(part.x, part.y, np.array(pixels[::-1], order="C"))
 
     def release(self) -> None:
         """Give the OpenGL context back; the stage draws no more."""
@@ -149,9 +160,13 @@ def _add_lights(renderer: vtkRenderer) -> None:
         renderer.AddLight(light)
 
 
+_RISK_PARTS = 3
+
+
 def _depends_on(state: SceneState, name: ViewName) -> tuple[object, ...]:
-    """Everything that a view's picture depends on."""
-    shared = (state.volume, state.risk, state.year, state.mode, state.overlay, state.rects[name])
+    """Everything that a view's picture depends on; the first ``_RISK_PARTS`` change nothing outside the risk map."""
+    risk = (state.year, state.mode, state.overlay)
+    shared = (*risk, state.risk, state.volume, state.generation, state.rects[name])
     if isinstance(name, SliceKind):
         slice_index = state.slice_index(name) if state.volume is not None else None
         return (*shared, state.masks, slice_index, state.window_level, state.slice_cameras[name])

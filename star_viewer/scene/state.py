@@ -52,6 +52,7 @@ class SceneState:
     canvas: tuple[int, int]
     rects: Mapping[ViewName, Rect]
     draft: bool = False
+    generation: int = 0  # counts volumes taken over, so that a view that was cleared is drawn anew
 
     def slice_index(self, kind: SliceKind) -> int:
         """Return the index of the slice that a view shows."""
@@ -59,8 +60,17 @@ class SceneState:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """New pixels of a view and where their upper left corner lies in it."""
+
+    x: int
+    y: int
+    pixels: Picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """Pictures of the views that changed since the frame before; ``state`` is what all views show now."""
+    """What changed in the views since the frame before; ``state`` is what all views show now."""
 
     state: SceneState
-    pictures: Mapping[ViewName, Picture] = field(default_factory=dict)
+    patches: Mapping[ViewName, Patch] = field(default_factory=dict)

@@ -41,7 +41,7 @@ class _Recipe:
 
 
 _RECIPES = {
-    Structure.LIVER: _Recipe(3.0, 8_000, 0.5, LIVER_SURFACE, 0.30),
+    Structure.LIVER: _Recipe(3.0, 8_000, 0.5, LIVER_SURFACE, 0.34),
     Structure.HEPATIC_VEINS: _Recipe(1.5, 10_000, 0.35, STRUCTURE_COLOURS[Structure.HEPATIC_VEINS], 1.0),
     Structure.PORTAL_VEINS: _Recipe(1.5, 10_000, 0.35, STRUCTURE_COLOURS[Structure.PORTAL_VEINS], 1.0),
     Structure.TUMOUR: _Recipe(1.5, 4_000, 0.5, STRUCTURE_COLOURS[Structure.TUMOUR], 1.0),

@@ -94,16 +94,26 @@ class RiskLayer:
         self._placed = (plane, slice_index)
 
 
-def _layout(plane: SlicePlane, frames: RiskFrames) -> tuple[DoubleArray, int, int]:
-    """Return the (3, 3) map from cells of the cut to screen mm and the cut's width and height in cells."""
+def risk_extent_mm(plane: SlicePlane, frames: RiskFrames) -> tuple[float, float, float, float]:
+    """Return (u_min, u_max, v_min, v_max) of where a map can show on a view, on whichever slice."""
     low, high = frames.bounds_mm()
     corners_mm = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
-    screen_mm = plane.to_screen_mm(corners_mm)
-    start_mm = screen_mm.min(axis=0) - _CELL_MM
-    width, height = np.ceil((screen_mm.max(axis=0) + _CELL_MM - start_mm) / _CELL_MM).astype(int) + 1
+    u_mm, v_mm = plane.to_screen_mm(corners_mm).T
+    margin_mm = 3 * _CELL_MM
+    return (
+        float(u_mm.min()) - margin_mm,
+        float(u_mm.max()) + margin_mm,
+        float(v_mm.min()) - margin_mm,
+        float(v_mm.max()) + margin_mm,
+    )
+
+
+def _layout(plane: SlicePlane, frames: RiskFrames) -> tuple[DoubleArray, int, int]:
+    """Return the (3, 3) map from cells of the cut to screen mm and the cut's width and height in cells."""
+    u_low, u_high, v_low, v_high = risk_extent_mm(plane, frames)
     matrix = np.diag([_CELL_MM, _CELL_MM, 1.0])
-    matrix[:2, 2] = start_mm
-    return matrix, int(width), int(height)
+    matrix[:2, 2] = u_low + _CELL_MM, v_low + _CELL_MM
+    return matrix, int((u_high - u_low) / _CELL_MM) - 1, int((v_high - v_low) / _CELL_MM) - 1
 
 
 def _lift(planar: DoubleArray) -> DoubleArray:

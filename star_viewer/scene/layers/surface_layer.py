@@ -41,7 +41,7 @@ def _build_actor(surface: Surface) -> vtkActor:
     look.SetInterpolationToGouraud()
     look.SetColor(*(channel / 255 for channel in surface.colour))
     look.SetOpacity(surface.opacity)
-    look.SetAmbient(0.12)
+    look.SetAmbient(0.12 if surface.opacity == 1 else 0.3)
     look.SetDiffuse(0.85)
     look.SetSpecular(0.18)
     look.SetSpecularPower(25)
