@@ -90,7 +90,7 @@ class OrbitCamera:
 
     def turned(self, right_deg: float, up_deg: float) -> OrbitCamera:
         """Return the camera after the model was turned by a drag to the right and upwards."""
-        turn = _rotation(0, np.deg2rad(up_deg)) @ _rotation(1, np.deg2rad(-right_deg))
+        turn = _rotation(0, np.deg2rad(-up_deg)) @ _rotation(1, np.deg2rad(right_deg))
         frame = turn @ np.array(self.frame_lps)
         right = frame[0] / np.linalg.norm(frame[0])
         up = frame[1] - (frame[1] @ right) * right
