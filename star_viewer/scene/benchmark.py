@@ -1,0 +1,58 @@
+"""How fast the views follow, measured on the real widgets: from the session's change to the painted pictures."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from PySide6.QtCore import QEventLoop, QTimer
+
+from star_core.types import N_YEARS
+from star_viewer.scene.four_views import FourViews
+from star_viewer.scene.state import Frame
+
+_LONGEST_MS = 5000
+
+
+def measure_year_change_ms(views: FourViews, *, rounds: int = 2) -> list[float]:
+    """Step through the years and return the time of each change, in ms.
+
+    A change counts from the session's setter until the pictures of all four views have been painted. ``views`` must be
+    shown and hold a case with an assessment. Between two changes the views come to rest, as they do under a hand.
+    """
+    session = views.session
+    durations_ms = []
+    for step in range(rounds * N_YEARS):
+        views.wait_until_drawn()
+        year = step % N_YEARS + 1
+        if year == session.year:
+            continue
+        start = perf_counter()
+        session.set_year(year)
+        _wait_for_frame(views, year)
+        views.paint_now()
+        durations_ms.append((perf_counter() - start) * 1000)
+    return durations_ms
+
+
+def measure_turning_fps(views: FourViews, *, frames: int = 24) -> float:
+    """Turn the 3D view as a hand would, asking for a new frame when the last one is painted; return frames a second."""
+    views.wait_until_drawn()
+    start = perf_counter()
+    for _ in range(frames):
+        views.solid.turn(6.0, 1.0)
+        _wait_for_frame(views, views.session.year)
+        views.paint_now()
+    return frames / (perf_counter() - start)
+
+
+def _wait_for_frame(views: FourViews, year: int) -> None:
+    loop = QEventLoop()
+
+    def look(frame: Frame) -> None:
+        if frame.state.year == year and frame.patches:
+            loop.quit()
+
+    views.frame_shown.connect(look)
+    QTimer.singleShot(_LONGEST_MS, loop, loop.quit)
+    loop.exec()
+    views.frame_shown.disconnect(look)

@@ -1,0 +1,357 @@
+"""The four linked views: axial and 3D above, sagittal and coronal below."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QDeadlineTimer, QEvent, QEventLoop, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QWidget
+
+from star_core.types import Assessment, Masks, RiskMap, Volume
+from star_viewer.scene.annotations import to_qcolour
+from star_viewer.scene.builder import SceneBuilder
+from star_viewer.scene.colours import FRAME
+from star_viewer.scene.hover import read_at
+from star_viewer.scene.orientation import SliceKind, SlicePlane, build_plane
+from star_viewer.scene.pane import Pane
+from star_viewer.scene.risk_frames import RiskFrames
+from star_viewer.scene.slice_pane import DragTool, SlicePane
+from star_viewer.scene.solid_pane import SolidPane
+from star_viewer.scene.state import SOLID, Frame, Rect, SceneState, ViewName
+from star_viewer.scene.surfaces import Surface
+from star_viewer.scene.vtk_widget import VtkDrawer
+from star_viewer.session import PointMm, Session
+
+_LINE = 2
+_SETTLED_MS = 180
+_HOVER_MS = 15
+
+
+class FourViews(QWidget):
+    """Shows what the session holds; input goes back into the session.
+
+    All changes within one turn of the event loop make one frame, in which all views change together.
+    """
+
+    hovered = Signal(object)  # HoverReading | None
+    frame_shown = Signal(object)  # Frame
+    failed = Signal(str)
+    _news = Signal()  # something is to be drawn
+
+    def __init__(self, session: Session, parent: QWidget | None = None, *, threaded: bool | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._planes: dict[SliceKind, SlicePlane] = {}
+        self._surfaces: tuple[Surface, ...] = ()
+        self._risk: RiskFrames | None = None
+        self._draft = False
+        self._stale = True
+        self._generation = 0
+        self._maximised: ViewName | None = None
+        self._asked: SceneState | None = None
+        self._shown: SceneState | None = None
+        self._hover_point: PointMm | None = None
+        self._drawer = VtkDrawer(self) if threaded is None else VtkDrawer(self, threaded=threaded)
+        self._builder = SceneBuilder(self)
+        self.setAccessibleName("Four linked views")
+        self._build_panes()
+        self._soon = self._single_shot(0, self._request)
+        self._settled = self._single_shot(_SETTLED_MS, self._sharpen)
+        self._hover_soon = self._single_shot(_HOVER_MS, self._tell_hover)
+        self._connect()
+        self._take_volume(session.volume)
+        self._take_masks(session.masks)
+        self._take_assessment(session.assessment)
+
+    def _single_shot(self, interval_ms: int, slot: object) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(interval_ms)
+        timer.timeout.connect(slot)
+        return timer
+
+    def _build_panes(self) -> None:
+        self.axial = SlicePane(SliceKind.AXIAL, self._session, self)
+        self.solid = SolidPane(self)
+        self.sagittal = SlicePane(SliceKind.SAGITTAL, self._session, self)
+        self.coronal = SlicePane(SliceKind.CORONAL, self._session, self)
+        self._slice_panes = (self.axial, self.sagittal, self.coronal)
+        self._panes: tuple[Pane, ...] = (self.axial, self.solid, self.sagittal, self.coronal)
+        self.coronal.shows_legend = True
+        for pane in self._panes:
+            pane.camera_changed.connect(self._schedule)
+            pane.hovered_at.connect(self._note_hover)
+            pane.reset_asked.connect(self.reset_views)
+            pane.restore_asked.connect(self.restore)
+            pane.maximise_asked.connect(self._toggle_maximised)
+        self.solid.camera_changed.connect(self._start_draft)
+
+    def _connect(self) -> None:
+        session = self._session
+        session.volume_changed.connect(self._take_volume)
+        session.masks_changed.connect(self._take_masks)
+        session.assessment_changed.connect(self._take_assessment)
+        for signal in (session.crosshair_changed, session.window_level_changed):
+            signal.connect(self._schedule)
+        for signal in (session.year_changed, session.incidence_mode_changed, session.overlay_changed):
+            signal.connect(self._start_draft)
+        self._builder.surfaces_built.connect(self._take_surfaces)
+        self._builder.risk_built.connect(self._take_risk)
+        self._builder.failed.connect(self.failed)
+        self._drawer.drawn.connect(self._show_frame)
+        self._drawer.failed.connect(self.failed)
+
+    # ------------------------------------------------------------------ for the window
+
+    @property
+    def session(self) -> Session:
+        """The session that is shown."""
+        return self._session
+
+    def paint_now(self) -> None:
+        """Paint the newest pictures without waiting for the event loop."""
+        self.repaint()
+
+    def warm_up(self) -> None:
+        """Load VTK in the background; call it once the window stands."""
+        self._drawer.warm_up()
+
+    def reset_views(self) -> None:
+        """Show each slice whole and the model from the front."""
+        for pane in self._slice_panes:
+            pane.set_plane(self._planes.get(pane.kind))
+        self.solid.reset()
+        self._schedule()
+
+    def set_tool(self, tool: DragTool) -> None:
+        """Choose what a drag with the left button does on the slices."""
+        for pane in self._slice_panes:
+            pane.tool = tool
+
+    @property
+    def maximised(self) -> ViewName | None:
+        """The view that fills the space, or ``None`` while all four are shown."""
+        return self._maximised
+
+    def maximise(self, name: ViewName | None) -> None:
+        """Give one view the whole space, or show all four."""
+        self._maximised = name
+        self._place_panes()
+
+    def restore(self) -> None:
+        """Show all four views."""
+        self.maximise(None)
+
+    def wait_until_drawn(self, timeout_ms: int = 10_000) -> bool:
+        """Run the event loop until the session is shown, sharp; return whether that came in time."""
+        self.layout_now()
+        self._settled.stop()
+        self._draft = False
+        deadline = QDeadlineTimer(timeout_ms)
+        self._request(even_hidden=True)
+        while not self._is_settled and not deadline.hasExpired():
+            loop = QEventLoop()
+            self.frame_shown.connect(loop.quit)
+            self._news.connect(loop.quit)
+            QTimer.singleShot(max(deadline.remainingTime(), 1), loop, loop.quit)
+            loop.exec()
+            if self._stale and not self._builder.busy:
+                self._request(even_hidden=True)
+        return self._is_settled
+
+    @property
+    def _is_settled(self) -> bool:
+        if self._session.volume is None:
+            return True
+        waiting = self._stale or self._draft or self._builder.busy
+        return not waiting and self._shown is self._asked
+
+    def grab_picture(self) -> QImage:
+        """Return the views as they stand, drawn sharply, with all that is written over them."""
+        self.wait_until_drawn()
+        return self.grab().toImage()
+
+    def finalise(self) -> None:
+        """Release everything that VTK holds; call it before the window goes."""
+        for timer in (self._soon, self._settled, self._hover_soon):
+            timer.stop()
+        self._builder.finalise()
+        self._drawer.finalise()
+
+    # ------------------------------------------------------------------ following the session
+
+    def _take_volume(self, volume: Volume | None) -> None:
+        self._planes = {} if volume is None else {kind: build_plane(kind, volume.geometry) for kind in SliceKind}
+        self.solid.reset()
+        self._generation += 1
+        if volume is None:
+            self._asked = self._shown = None
+            for pane in self._panes:
+                pane.clear()
+        for pane in self._slice_panes:
+            pane.set_plane(self._planes.get(pane.kind))
+        self._schedule()
+
+    def _take_masks(self, masks: Masks | None) -> None:
+        self._surfaces = ()
+        source = masks if masks is not None else self._session.volume
+        if source is not None:
+            self._builder.build_surfaces(source)
+        self._schedule()
+
+    def _take_surfaces(self, source: Masks | Volume, surfaces: tuple[Surface, ...]) -> None:
+        session = self._session
+        if source is session.masks or (session.masks is None and source is session.volume):
+            self._surfaces = surfaces
+            self._fit_solid()
+            self._schedule()
+
+    def _take_assessment(self, assessment: Assessment | None) -> None:
+        if assessment is None:
+            self._risk = None
+        else:
+            self._builder.build_risk(assessment.risk_map)
+        self._schedule()
+
+    def _take_risk(self, source: RiskMap, frames: RiskFrames) -> None:
+        assessment = self._session.assessment
+        if assessment is not None and source is assessment.risk_map:
+            self._risk = frames
+            if not self._surfaces:
+                self._fit_solid()
+            self._schedule()
+
+    def _fit_solid(self) -> None:
+        if self._surfaces:
+            self.solid.fit(max((surface.bounds_mm() for surface in self._surfaces), key=lambda box: float(np.ptp(box))))
+        elif self._risk is not None:
+            self.solid.fit(self._risk.bounds_mm())
+
+    # ------------------------------------------------------------------ frames
+
+    def _schedule(self) -> None:
+        self._stale = True
+        self._news.emit()
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _start_draft(self) -> None:
+        if self._risk is not None:
+            self._draft = True
+            self._settled.start()
+        self._schedule()
+
+    def _sharpen(self) -> None:
+        self._draft = False
+        self._request()
+
+    def _request(self, *, even_hidden: bool = False) -> None:
+        self._soon.stop()
+        if self._session.volume is None or not (self.isVisible() or even_hidden):
+            return
+        self._stale = False
+        self._asked = self._build_state(self._session.volume)
+        self._drawer.request(self._asked)
+
+    def _build_state(self, volume: Volume) -> SceneState:
+        session, ratio = self._session, self.devicePixelRatioF()
+        rects: dict[ViewName, Rect] = {}
+        for pane in self._panes:
+            if pane.isVisibleTo(self):
+                place = pane.geometry()
+                corner = round(place.x() * ratio), round(place.y() * ratio)
+                rects[pane.name] = Rect(*corner, round(place.width() * ratio), round(place.height() * ratio))
+        return SceneState(
+            volume=volume,
+            planes=self._planes,
+            masks=session.masks,
+            surfaces=self._surfaces,
+            risk=self._risk,
+            year=session.year,
+            mode=session.incidence_mode,
+            crosshair_mm=session.crosshair_mm,
+            window_level=session.window_level,
+            overlay=session.overlay,
+            slice_cameras={pane.kind: pane.camera for pane in self._slice_panes},
+            orbit=self.solid.camera,
+            canvas=(max(round(self.width() * ratio), 1), max(round(self.height() * ratio), 1)),
+            rects=rects,
+            draft=self._draft,
+            generation=self._generation,
+        )
+
+    def _show_frame(self, frame: Frame) -> None:
+        if self._session.volume is not frame.state.volume:
+            return
+        self._shown = frame.state
+        for pane in self._panes:
+            pane.show_frame(frame)
+        self.frame_shown.emit(frame)
+
+    # ------------------------------------------------------------------ hovering
+
+    def _note_hover(self, point_mm: PointMm | None) -> None:
+        self._hover_point = point_mm
+        if not self._hover_soon.isActive():
+            self._hover_soon.start()
+
+    def _tell_hover(self) -> None:
+        if self._hover_point is None or self._session.volume is None:
+            self.hovered.emit(None)
+        else:
+            self.hovered.emit(read_at(self._session, self._hover_point))
+
+    # ------------------------------------------------------------------ layout and events
+
+    def _toggle_maximised(self) -> None:
+        sender = self.sender()
+        name = sender.name if isinstance(sender, Pane) else None
+        self.maximise(None if self._maximised is not None else name)
+
+    def layout_now(self) -> None:
+        """Place the views for the present size, also while the widget is hidden."""
+        self._place_panes()
+
+    def _place_panes(self) -> None:
+        width, height = self.width(), self.height()
+        left, top = (width - _LINE) // 2, (height - _LINE) // 2
+        right, bottom = width - _LINE - left, height - _LINE - top
+        places = {
+            SliceKind.AXIAL: (0, 0, left, top),
+            SOLID: (left + _LINE, 0, right, top),
+            SliceKind.SAGITTAL: (0, top + _LINE, left, bottom),
+            SliceKind.CORONAL: (left + _LINE, top + _LINE, right, bottom),
+        }
+        for pane in self._panes:
+            alone = self._maximised == pane.name
+            pane.setVisible(alone or self._maximised is None)
+            pane.setGeometry(*((0, 0, width, height) if alone else places[pane.name]))
+            pane.shows_legend = alone or (self._maximised is None and pane is self.coronal)
+        if self._maximised is not None:
+            next(pane for pane in self._panes if pane.name == self._maximised).setFocus()
+        self._schedule()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share the new space."""
+        self._place_panes()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw what changed while hidden."""
+        self._schedule()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Draw anew when the window moves to a screen of another density."""
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._schedule()
+        super().changeEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the lines between the views."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), to_qcolour(FRAME))
+        painter.end()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Release VTK when used as a window of its own."""
+        self.finalise()
+        super().closeEvent(event)

@@ -1,0 +1,72 @@
+"""What lies under the cursor, by plain index look-ups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from star_core.types import Geometry, Masks, RiskMap, Structure
+from star_viewer.scene.risk_frames import PERCENT_PER_10_ML
+from star_viewer.session import IncidenceMode, PointMm, Session
+
+# What lies innermost is named: a tumour lies in the liver, a vessel may lie in the remnant.
+_INNERMOST_FIRST = (
+    (Structure.TUMOUR, "tumour"),
+    (Structure.PORTAL_VEINS, "portal vein"),
+    (Structure.HEPATIC_VEINS, "hepatic vein"),
+    (Structure.REMNANT, "liver remnant"),
+    (Structure.LIVER, "liver"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HoverReading:
+    """Values at one point.
+
+    ``hu`` is ``None`` outside the scan, ``risk_percent_per_10ml`` is ``None`` without an assessment or outside its
+    grid, and ``structure`` is empty where no known structure lies.
+    """
+
+    point_mm: PointMm
+    hu: int | None
+    risk_percent_per_10ml: float | None
+    structure: str
+
+
+def read_at(session: Session, point_mm: PointMm) -> HoverReading:
+    """Read the voxels of the scan, the masks and the map of the session's year that hold a point."""
+    volume, masks, assessment = session.volume, session.masks, session.assessment
+    hu: int | None = None
+    if volume is not None:
+        index = _voxel_of(volume.geometry, point_mm)
+        hu = None if index is None else int(volume.voxels_hu[index])
+    risk = None
+    if assessment is not None:
+        risk = _risk_at(assessment.risk_map, point_mm, session.year, session.incidence_mode)
+    return HoverReading(point_mm, hu, risk, "" if masks is None else _structure_at(masks, point_mm))
+
+
+def _voxel_of(geometry: Geometry, point_mm: PointMm) -> tuple[int, int, int] | None:
+    index = np.floor(geometry.lps_to_index(np.array(point_mm)) + 0.5).astype(int)
+    if (index < 0).any() or (index >= geometry.shape).any():
+        return None
+    return int(index[0]), int(index[1]), int(index[2])
+
+
+def _risk_at(risk_map: RiskMap, point_mm: PointMm, year: int, mode: IncidenceMode) -> float | None:
+    index = _voxel_of(risk_map.geometry, point_mm)
+    if index is None:
+        return None
+    density_per_ml = float(risk_map.density_per_ml[(year - 1, *index)])
+    if mode is IncidenceMode.ANNUAL and year > 1:
+        density_per_ml -= float(risk_map.density_per_ml[(year - 2, *index)])
+    return density_per_ml * PERCENT_PER_10_ML
+
+
+def _structure_at(masks: Masks, point_mm: PointMm) -> str:
+    index = _voxel_of(masks.geometry, point_mm)
+    if index is None:
+        return ""
+    bits = int(masks.bits[index])
+    return next((name for structure, name in _INNERMOST_FIRST if bits & structure), "")

@@ -1,0 +1,183 @@
+"""The VTK side of the scene: one render window, one viewport for each view, and the layers in them.
+
+A stage is built, used and released by one thread. All views share one offscreen window and thus one OpenGL context:
+they are drawn in one pass and appear in the same frame, and Qt never owns an OpenGL surface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+import vtkmodules.vtkRenderingOpenGL2
+import vtkmodules.vtkRenderingVolumeOpenGL2  # noqa: F401  (registers the OpenGL classes)
+from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
+from vtkmodules.vtkRenderingCore import vtkLight, vtkRenderer, vtkRenderWindow
+
+from star_core.types import Masks, Volume
+from star_viewer.scene.cameras import VIEW_ANGLE_DEG, build_screen_map
+from star_viewer.scene.colours import BACKGROUND
+from star_viewer.scene.layers.ct_layer import CtLayer
+from star_viewer.scene.layers.outline_layer import OutlineLayer
+from star_viewer.scene.layers.risk_layer import RiskLayer, risk_extent_mm
+from star_viewer.scene.layers.risk_volume_layer import RiskVolumeLayer
+from star_viewer.scene.layers.surface_layer import SurfaceLayer
+from star_viewer.scene.orientation import SliceKind
+from star_viewer.scene.state import SOLID, Frame, Patch, Rect, SceneState, ViewName
+from star_viewer.scene.vtk_data import to_array
+
+
+class Layer(Protocol):
+    """What every layer can do."""
+
+    def update(self, state: SceneState) -> None:
+        """Make the layer's VTK objects show a state."""
+
+
+class Stage:
+    """Draws states; see the module's text for threads."""
+
+    def __init__(self) -> None:
+        self._window = vtkRenderWindow()
+        self._window.SetOffScreenRendering(True)
+        self._window.SetMultiSamples(0)
+        self._window.SetSize(64, 64)
+        self._renderers: dict[ViewName, vtkRenderer] = {}
+        self._layers: dict[ViewName, list[Layer]] = {}
+        self._drawn: dict[ViewName, tuple[object, ...]] = {}
+        self._buffer = vtkUnsignedCharArray()
+        for kind in SliceKind:
+            renderer = self._add_renderer(kind)
+            renderer.GetActiveCamera().ParallelProjectionOn()
+            self._layers[kind] = [CtLayer(kind, renderer), RiskLayer(kind, renderer), OutlineLayer(kind, renderer)]
+        solid = self._add_renderer(SOLID)
+        _add_lights(solid)
+        self._layers[SOLID] = [SurfaceLayer(solid), RiskVolumeLayer(solid)]
+
+    def _add_renderer(self, name: ViewName) -> vtkRenderer:
+        renderer = vtkRenderer()
+        renderer.SetBackground(*(channel / 255 for channel in BACKGROUND))
+        renderer.DrawOff()
+        # Nothing translucent here overlaps itself; sorting it out costs half a frame in software.
+        renderer.SetUseOIT(False)
+        self._window.AddRenderer(renderer)
+        self._renderers[name] = renderer
+        return renderer
+
+    def open(self) -> None:
+        """Make the OpenGL context ahead of the first frame."""
+        self._window.Render()
+
+    def draw(self, state: SceneState) -> Frame:
+        """Draw the views that differ from what was drawn last and return their pictures."""
+        if tuple(self._window.GetSize()) != state.canvas:
+            self._window.SetSize(*state.canvas)
+            self._drawn.clear()
+        changed = [name for name in state.rects if not _is_same(self._drawn.get(name), _depends_on(state, name))]
+        if not changed:
+            return Frame(state)
+        for name, renderer in self._renderers.items():
+            renderer.SetDraw(name in changed)
+        parts = {name: self._changed_part(state, name) for name in changed}
+        for name, part in parts.items():
+            for layer in self._layers[name]:
+                layer.update(state)
+            self._aim(state, name, part)
+            self._drawn[name] = _depends_on(state, name)
+        self._window.Render()
+        return Frame(state, {name: self._read(state, name, part) for name, part in parts.items()})
+
+    def _changed_part(self, state: SceneState, name: ViewName) -> Rect:
+        """Return the part of a view to draw anew: where only the risk changed, no more than where risk can show."""
+        whole = Rect(0, 0, state.rects[name].width, state.rects[name].height)
+        drawn, wanted = self._drawn.get(name), _depends_on(state, name)
+        if not isinstance(name, SliceKind) or state.risk is None or drawn is None:
+            return whole
+        if not _is_same(drawn[_RISK_PARTS:], wanted[_RISK_PARTS:]):
+            return whole
+        plane, size = state.planes[name], (whole.width, whole.height)
+        screen = build_screen_map(plane, state.slice_cameras[name], size)
+        u_low, u_high, v_low, v_high = risk_extent_mm(plane, state.risk)
+        left, top = screen.to_pixel(u_low, v_high)
+        right, bottom = screen.to_pixel(u_high, v_low)
+        x, y = max(int(left) - 1, 0), max(int(top) - 1, 0)
+        width, height = min(int(right) + 2, whole.width) - x, min(int(bottom) + 2, whole.height) - y
+        return Rect(x, y, width, height) if width > 1 and height > 1 else Rect(0, 0, 2, 2)
+
+    def _aim(self, state: SceneState, name: ViewName, part: Rect) -> None:
+        rect, (width, height) = state.rects[name], state.canvas
+        x, y = rect.x + part.x, rect.y + part.y
+        renderer = self._renderers[name]
+        renderer.SetViewport(
+            x / width, (height - y - part.height) / height, (x + part.width) / width, (height - y) / height
+        )
+        camera = renderer.GetActiveCamera()
+        if isinstance(name, SliceKind):
+            screen = build_screen_map(state.planes[name], state.slice_cameras[name], (rect.width, rect.height))
+            u_mm, v_mm = screen.to_mm(part.x + part.width / 2, part.y + part.height / 2)
+            camera.SetFocalPoint(u_mm, v_mm, 0.0)
+            camera.SetPosition(u_mm, v_mm, 100.0)
+            camera.SetViewUp(0.0, 1.0, 0.0)
+            camera.SetParallelScale(part.height * screen.mm_per_pixel / 2)
+            camera.SetClippingRange(1.0, 200.0)
+            return
+        position_mm, focus_mm, up = state.orbit.look_at()
+        camera.SetFocalPoint(*focus_mm)
+        camera.SetPosition(*position_mm)
+        camera.SetViewUp(*up)
+        camera.SetViewAngle(VIEW_ANGLE_DEG)
+        renderer.ResetCameraClippingRange()
+
+    def _read(self, state: SceneState, name: ViewName, part: Rect) -> Patch:
+        left = state.rects[name].x + part.x
+        bottom = state.canvas[1] - state.rects[name].y - part.y - part.height
+        self._window.GetRGBACharPixelData(  # type: ignore[call-overload]
+            left, bottom, left + part.width - 1, bottom + part.height - 1, 0, self._buffer
+        )
+        pixels = to_array(self._buffer)[: part.width * part.height * 4].reshape(part.height, part.width, 4)
+        return Patch(part.x, part.y, np.array(pixels[::-1], order="C"))
+
+    def release(self) -> None:
+        """Give the OpenGL context back; the stage draws no more."""
+        for renderer in self._renderers.values():
+            renderer.RemoveAllViewProps()
+            self._window.RemoveRenderer(renderer)
+        self._window.Finalize()
+        self._layers.clear()
+        self._renderers.clear()
+
+
+def _add_lights(renderer: vtkRenderer) -> None:
+    renderer.AutomaticLightCreationOff()
+    lights: Iterable[tuple[tuple[float, float, float], float]] = (((-0.5, 0.8, 1.0), 0.85), ((0.9, -0.3, 0.6), 0.3))
+    for position, intensity in lights:
+        light = vtkLight()
+        light.SetLightTypeToCameraLight()
+        light.SetPosition(*position)
+        light.SetFocalPoint(0.0, 0.0, 0.0)
+        light.SetIntensity(intensity)
+        renderer.AddLight(light)
+
+
+_RISK_PARTS = 3
+
+
+def _depends_on(state: SceneState, name: ViewName) -> tuple[object, ...]:
+    """Everything that a view's picture depends on; the first ``_RISK_PARTS`` change nothing outside the risk map."""
+    risk = (state.year, state.mode, state.overlay)
+    shared = (*risk, state.risk, state.volume, state.generation, state.rects[name])
+    if isinstance(name, SliceKind):
+        slice_index = state.slice_index(name) if state.volume is not None else None
+        return (*shared, state.masks, slice_index, state.window_level, state.slice_cameras[name])
+    return (*shared, state.surfaces, state.orbit, state.draft)
+
+
+def _is_same(drawn: tuple[object, ...] | None, wanted: tuple[object, ...]) -> bool:
+    """Compare what two pictures depend on; images by identity, as comparing voxels would cost more than drawing."""
+    if drawn is None:
+        return False
+    return all(
+        one is other or (not isinstance(one, (Volume, Masks)) and one == other)
+        for one, other in zip(drawn, wanted, strict=True)
+    )

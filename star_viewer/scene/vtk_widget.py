@@ -1,0 +1,160 @@
+"""Qt on one side, VTK on the other: states go in, frames come out.
+
+VTK draws offscreen in a thread of its own and Qt paints the finished pictures. The window therefore stays alive while
+VTK loads, compiles shaders or casts rays, works where Qt has no OpenGL, and nothing has to be torn down in step with
+Qt's native windows. VTK's modules are imported by that thread, not by the window's start-up.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from star_viewer.scene.state import Frame, SceneState
+
+_HAS_DRAWING_THREAD = sys.platform != "darwin"  # Cocoa allows windows, hidden ones too, on the main thread only.
+
+
+class VtkDrawer(QObject):
+    """Draws the newest state that was asked for; states that were overtaken while it drew are skipped."""
+
+    drawn = Signal(object)  # Frame
+    failed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None, *, threaded: bool = _HAS_DRAWING_THREAD) -> None:
+        super().__init__(parent)
+        self._mailbox = _Mailbox()
+        self._thread: threading.Thread | None = None
+        self._here: _Painter | None = None
+        self._threaded = threaded
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._draw_here)
+        self._stop: Callable[[], object] = weakref.finalize(self, _Mailbox.close, self._mailbox)
+
+    def warm_up(self) -> None:
+        """Load VTK and make the OpenGL context before there is anything to draw."""
+        self._mailbox.put(None)
+        self._wake()
+
+    def request(self, state: SceneState) -> None:
+        """Ask for a frame; :attr:`drawn` brings it."""
+        self._mailbox.put(state)
+        self._wake()
+
+    def finalise(self) -> None:
+        """Release everything that VTK holds; later requests are ignored."""
+        self._stop()
+        self._thread = None
+        if self._here is not None:
+            self._here.release()
+            self._here = None
+        self._soon.stop()
+
+    def _wake(self) -> None:
+        if self._mailbox.closed:
+            return
+        if not self._threaded:
+            self._soon.start(0)
+        elif self._thread is None:
+            self._thread = threading.Thread(
+                target=_run, args=(self._mailbox, weakref.ref(self)), name="vtk-drawer", daemon=True
+            )
+            self._thread.start()
+            self._stop = weakref.finalize(self, _stop, self._mailbox, self._thread)
+
+    def _draw_here(self) -> None:
+        if self._mailbox.closed or not self._mailbox.has_post:
+            return
+        if self._here is None:
+            self._here = _Painter()
+        self._answer(self._here.paint(self._mailbox.take()))
+
+    def _answer(self, answer: Frame | str | None) -> None:
+        if isinstance(answer, Frame):
+            self.drawn.emit(answer)
+        elif answer is not None:
+            self.failed.emit(answer)
+
+
+class _Mailbox:
+    """Holds the newest request only."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._state: SceneState | None = None
+        self.has_post = False
+        self.closed = False
+
+    def put(self, state: SceneState | None) -> None:
+        with self._condition:
+            if state is not None or not self.has_post:
+                self._state = state
+            self.has_post = True
+            self._condition.notify()
+
+    def take(self) -> SceneState | None:
+        """Return the newest request and forget it; waits for one unless the box is closed."""
+        with self._condition:
+            self._condition.wait_for(lambda: self.has_post or self.closed)
+            state, self._state, self.has_post = self._state, None, False
+            return state
+
+    def close(self) -> None:
+        with self._condition:
+            self.closed = True
+            self._state = None
+            self._condition.notify()
+
+
+class _Painter:
+    """The stage, built when first needed."""
+
+    def __init__(self) -> None:
+        self._stage: object | None = None
+
+    def paint(self, state: SceneState | None) -> Frame | str | None:
+        from star_viewer.scene.stage import Stage
+
+        try:
+            if self._stage is None:
+                self._stage = Stage()
+                self._stage.open()
+            assert isinstance(self._stage, Stage)
+            return None if state is None else self._stage.draw(state)
+        except (RuntimeError, ValueError, TypeError, IndexError, MemoryError) as error:
+            return f"The picture could not be drawn: {type(error).__name__}: {error}"
+
+    def release(self) -> None:
+        from star_viewer.scene.stage import Stage
+
+        if isinstance(self._stage, Stage):
+            self._stage.release()
+        self._stage = None
+
+
+def _run(mailbox: _Mailbox, drawer_ref: weakref.ref[VtkDrawer]) -> None:
+    painter = _Painter()
+    while not mailbox.closed:
+        state = mailbox.take()
+        if mailbox.closed:
+            break
+        answer = painter.paint(state)
+        del state
+        drawer = drawer_ref()
+        if drawer is None:
+            break
+        if not mailbox.closed:
+            drawer._answer(answer)
+        del drawer, answer
+    painter.release()
+
+
+def _stop(mailbox: _Mailbox, thread: threading.Thread) -> None:
+    mailbox.close()
+    if thread is not threading.current_thread():
+        thread.join()
