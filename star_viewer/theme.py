@@ -120,7 +120,8 @@ def _style_sheet(colours: Colours) -> str:
         {{ border: 1px solid {colours.accent}; }}
     QPushButton {{ padding: 6px 16px; border: 1px solid {colours.line}; border-radius: 4px;
                    background: {colours.raised}; }}
-    QPushButton:default {{ background: {colours.accent}; color: {colours.accent_text}; border-color: {colours.accent}; }}
+    QPushButton:default {{ background: {colours.accent}; color: {colours.accent_text};
+                           border-color: {colours.accent}; }}
     QPushButton:disabled {{ color: {colours.faint}; background: {colours.panel}; }}
     QLineEdit, QComboBox {{ padding: 3px 6px; border: 1px solid {colours.line}; border-radius: 4px;
                             background: {colours.raised}; }}

@@ -76,7 +76,7 @@ def _shrink(mask: BoolArray, steps: list[int]) -> BoolArray:
     """Return the mask on blocks of ``steps`` voxels; a block counts when any voxel in it does."""
     padded = np.pad(mask, [(0, -size % step) for size, step in zip(mask.shape, steps, strict=True)])
     d, h, w = (size // step for size, step in zip(padded.shape, steps, strict=True))
-    blocks: BoolArray = padded.reshape(d, steps[0], h, steps[1], w, steps[2]).any(axis=(1, 3, 5))
+    blocks: BoolArray = np.asarray(padded.reshape(d, steps[0], h, steps[1], w, steps[2]).any(axis=(1, 3, 5)))
     return blocks
 
 

@@ -21,13 +21,16 @@ class YearBar(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.play_button = QToolButton(text="▶", checkable=True)
+        self.play_button = QToolButton()
+        self.play_button.setText("▶")
+        self.play_button.setCheckable(True)
         self.play_button.setToolTip("Play the years (Space)")
         self.play_button.setAccessibleName("Play the years")
         self.label = QLabel()
         self.label.setMinimumWidth(12 * GRID)
         self.bars = YearBars(session)
-        self.mode_button = QToolButton(checkable=True)
+        self.mode_button = QToolButton()
+        self.mode_button.setCheckable(True)
         self.mode_button.setToolTip("Risk up to the year, or the part that the year adds (M)")
         self.mode_button.setAccessibleName("Cumulative or annual risk")
         layout = QHBoxLayout(self)

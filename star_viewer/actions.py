@@ -1,0 +1,117 @@
+"""All actions in one place: text, tooltip, key and menu; what they do is connected in ``app.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QLineEdit, QMenuBar, QWidget
+
+from star_viewer.session import WINDOW_PRESETS, Session
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """One action; ``icon`` is a name of the Material Design set."""
+
+    name: str
+    menu: str
+    text: str
+    tooltip: str
+    key: str = ""
+    icon: str = ""
+    checkable: bool = False
+
+
+SPECS = (
+    ActionSpec("open", "File", "Open CT folder…", "Open a folder with a CT", "Ctrl+O", "mdi6.folder-open-outline"),
+    ActionSpec("open_file", "File", "Open file…", "Open a DICOM or NIfTI file", "Ctrl+Shift+O"),
+    ActionSpec("demo", "File", "Demonstration patient", "Open the synthetic patient", "Ctrl+D", "mdi6.account-outline"),
+    ActionSpec("export", "File", "Export PDF report…", "Write the report as PDF", "Ctrl+E", "mdi6.file-pdf-box"),
+    ActionSpec("quit", "File", "Quit", "Close the program", "Ctrl+Q"),
+    ActionSpec("undo", "Edit", "Undo", "Take back the last change of the record", "Ctrl+Z", "mdi6.undo"),
+    ActionSpec("redo", "Edit", "Redo", "Do it again", "Ctrl+Shift+Z", "mdi6.redo"),
+    ActionSpec("assess", "Patient", "Assess", "Run the model on the open case", "F5", "mdi6.chart-bell-curve"),
+    ActionSpec("next_year", "Patient", "Next year", "Next postoperative year", "Ctrl+Right"),
+    ActionSpec("previous_year", "Patient", "Previous year", "Previous postoperative year", "Ctrl+Left"),
+    ActionSpec("play", "Patient", "Play the years", "Play or pause the years", "Space"),
+    ActionSpec("annual", "Patient", "Cumulative or annual", "Switch cumulative and annual risk", "M"),
+    ActionSpec("finetune", "Model", "Fine-tune on our patients…", "Train the heads on a cohort", "Ctrl+T"),
+    ActionSpec("window_abdomen", "View", "Abdomen window", "Window for the abdomen", "1"),
+    ActionSpec("window_liver", "View", "Liver window", "Window for the liver", "2"),
+    ActionSpec("window_bone", "View", "Bone window", "Window for bone", "3"),
+    ActionSpec("window_lung", "View", "Lung window", "Window for the lungs", "4"),
+    ActionSpec("overlay", "View", "Show the risk map", "Show or hide the risk map", "O", "mdi6.layers-outline", True),
+    ActionSpec("overlay_less", "View", "Risk map fainter", "Make the risk map fainter", "["),
+    ActionSpec("overlay_more", "View", "Risk map stronger", "Make the risk map stronger", "]"),
+    ActionSpec("reset", "View", "Reset the views", "Show each view whole", "R", "mdi6.fit-to-page-outline"),
+    ActionSpec("theme", "View", "Dark or light", "Switch dark and light", "Ctrl+L", "mdi6.theme-light-dark"),
+    ActionSpec("keys", "Help", "Keys", "Show all keys", "?"),
+    ActionSpec("about", "Help", "About STAR Viewer", "What this program is"),
+)
+HEADER = ("open", "assess", "export")
+
+
+class Actions:
+    """The actions by name, added to a window so that their keys work everywhere in it."""
+
+    def __init__(self, window: QWidget) -> None:
+        self._by_name: dict[str, QAction] = {}
+        for spec in SPECS:
+            action = QAction(spec.text, window)
+            action.setToolTip(spec.tooltip)
+            action.setCheckable(spec.checkable)
+            if spec.key:
+                action.setShortcut(QKeySequence(spec.key))
+                action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+            window.addAction(action)
+            self._by_name[spec.name] = action
+
+    def __getitem__(self, name: str) -> QAction:
+        return self._by_name[name]
+
+    def all(self) -> tuple[QAction, ...]:
+        """Return every action in the order of the menus."""
+        return tuple(self._by_name.values())
+
+    def add_to(self, bar: QMenuBar) -> None:
+        """Fill a menu bar."""
+        menus = {}
+        for spec in SPECS:
+            if spec.menu not in menus:
+                menus[spec.menu] = bar.addMenu(spec.menu)
+            menus[spec.menu].addAction(self._by_name[spec.name])
+
+    def load_icons(self) -> None:
+        """Give icons to the actions that have one; the icon font loads late, after the window stands."""
+        import qtawesome
+
+        for spec in SPECS:
+            if spec.icon:
+                self._by_name[spec.name].setIcon(qtawesome.icon(spec.icon, color="#8f9aa8"))
+
+    def connect_views(self, session: Session) -> None:
+        """Connect the actions that only change how the case is looked at."""
+        self["next_year"].triggered.connect(lambda: session.set_year(session.year + 1))
+        self["previous_year"].triggered.connect(lambda: session.set_year(session.year - 1))
+        for preset, window_level in WINDOW_PRESETS.items():
+            self[f"window_{preset}"].triggered.connect(lambda _=False, w=window_level: session.set_window_level(w))
+
+
+class YearKeys(QObject):
+    """Gives Ctrl+Left and Ctrl+Right to the years even while a text field has the focus."""
+
+    def __init__(self, session: Session, window: QWidget) -> None:
+        super().__init__(window)
+        self._session = session
+        for field in window.findChildren(QLineEdit):
+            field.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
+            step = {Qt.Key.Key_Right: 1, Qt.Key.Key_Left: -1}.get(Qt.Key(event.key()))
+            if step is not None and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+                self._session.set_year(self._session.year + step)
+                return True
+        return False

@@ -1,0 +1,286 @@
+"""Wires everything, by hand: session, jobs, window, actions, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
+
+from star_core.types import Severity
+from star_viewer.actions import YearKeys
+from star_viewer.dialogs.about import AboutDialog, KeysDialog
+from star_viewer.jobs.requests import CaseSource, Request
+from star_viewer.jobs.runner import JobRunner
+from star_viewer.jobs.worker import Failed
+from star_viewer.main_window import TITLE, MainWindow
+from star_viewer.panels.findings import findings_of
+from star_viewer.session import IncidenceMode, Session
+from star_viewer.settings import SettingsStore, Theme
+from star_viewer.theme import apply_theme, is_dark
+from star_viewer.workflow import Workflow
+
+MAX_RECENT = 6
+OPACITY_STEP = 0.1
+ViewsFactory = Callable[[Session], QWidget]
+
+
+def build_four_views(session: Session) -> QWidget:
+    """Return the four linked views; VTK itself loads once the window stands."""
+    from star_viewer.scene.four_views import FourViews
+
+    return FourViews(session)
+
+
+class StarApp(QObject):
+    """The program: owns all parts and connects them."""
+
+    def __init__(
+        self,
+        qt_app: QApplication,
+        *,
+        settings: SettingsStore | None = None,
+        runner: JobRunner | None = None,
+        build_views: ViewsFactory = build_four_views,
+    ) -> None:
+        super().__init__()
+        self._qt_app = qt_app
+        self.settings = settings or SettingsStore()
+        apply_theme(qt_app, self.settings.settings.theme)
+        self.session = Session(self)
+        self.runner = runner or JobRunner(self)
+        self.workflow = Workflow(self.session, self.runner, self)
+        self.window = MainWindow(self.session, build_views(self.session))
+        self._dialogs: list[QWidget] = []
+        self._models: tuple[Any, ...] = ()
+        self._year_keys = YearKeys(self.session, self.window)
+        self._connect_actions()
+        self._connect_workflow()
+        self._connect_views()
+        self._apply_settings()
+
+    def show(self) -> None:
+        """Show the window; the worker, the icons and VTK start once it stands."""
+        self.window.show()
+        QTimer.singleShot(0, self._start_rest)
+
+    def close(self) -> None:
+        """End everything that runs beside the window."""
+        self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
+        self.runner.close()
+
+    def _start_rest(self) -> None:
+        self.runner.start()
+        self.workflow.list_models()
+        warm_up = getattr(self.window.views, "warm_up", None)
+        if warm_up is not None:
+            warm_up()
+        QTimer.singleShot(200, self.window.star_actions.load_icons)
+
+    # ------------------------------------------------------------------ wiring
+
+    def _connect_actions(self) -> None:
+        actions, window, workflow = self.window.star_actions, self.window, self.workflow
+        actions.connect_views(self.session)
+        for name, slot in (
+            ("open", self._ask_folder),
+            ("open_file", self._ask_file),
+            ("demo", workflow.open_demo),
+            ("export", self._ask_report),
+            ("quit", window.close),
+            ("undo", window.form.undo_stack.undo),
+            ("redo", window.form.undo_stack.redo),
+            ("assess", workflow.assess),
+            ("play", window.year_bar.toggle_play),
+            ("annual", window.year_bar.mode_button.toggle),
+            ("finetune", self._open_finetune),
+            ("overlay", self._toggle_overlay),
+            ("overlay_less", lambda: self._change_opacity(-OPACITY_STEP)),
+            ("overlay_more", lambda: self._change_opacity(OPACITY_STEP)),
+            ("theme", self._switch_theme),
+            ("keys", self._open_keys),
+            ("about", lambda: self._open(AboutDialog(window))),
+        ):
+            actions[name].triggered.connect(lambda _=False, do=slot: do())
+        window.empty_state.open_asked.connect(self._ask_folder)
+        window.empty_state.demo_asked.connect(workflow.open_demo)
+        window.empty_state.recent_asked.connect(lambda text: workflow.open_folder(Path(text)))
+        window.series_tree.chosen.connect(workflow.open_series)
+        window.dropped.connect(workflow.open_folder)
+        window.cancel_button.clicked.connect(self.runner.cancel)
+        window.closing.connect(self.close)
+        window.trust_chip.clicked.connect(lambda: window.tabs.setCurrentWidget(window.findings))
+        window.form.settled.connect(workflow.assess)
+        window.opacity.valueChanged.connect(lambda percent: self._set_opacity(percent / 100))
+        chooser = window.model_chooser
+        chooser.activated.connect(lambda index: workflow.choose_model(chooser.itemData(index)))
+
+    def _connect_workflow(self) -> None:
+        window, runner, workflow = self.window, self.runner, self.workflow
+        runner.started.connect(lambda request: window.show_job(request.text))
+        runner.progressed.connect(lambda request, done, total: window.show_job(request.text, done, total))
+        runner.idle.connect(lambda: window.show_job(""))
+        workflow.case_opened.connect(self._show_case)
+        workflow.series_listed.connect(self._show_series)
+        workflow.models_listed.connect(self._show_models)
+        workflow.report_written.connect(self._tell_report)
+        workflow.refused.connect(self._refuse)
+        workflow.troubled.connect(self._tell_trouble)
+        self.session.assessment_changed.connect(self._show_trust)
+        self.session.volume_changed.connect(self._show_trust)
+        self.session.overlay_changed.connect(self._show_overlay)
+
+    def _connect_views(self) -> None:
+        views = self.window.views
+        for name, slot in (("hovered", self._show_reading), ("failed", self._tell_view_problem)):
+            signal = getattr(views, name, None)
+            if signal is not None:
+                signal.connect(slot)
+        reset = getattr(views, "reset_views", None)
+        if reset is not None:
+            self.window.star_actions["reset"].triggered.connect(lambda: reset())
+
+    def _apply_settings(self) -> None:
+        settings = self.settings.settings
+        self.session.set_overlay(replace(self.session.overlay, opacity=settings.overlay_opacity))
+        self._show_overlay(self.session.overlay)
+        self.window.restore_geometry_text(settings.window_geometry)
+        self.window.empty_state.show_recent(settings.recent_folders)
+        self._enable_case_actions(False)
+        if self.settings.problem:
+            self.window.banners.tell(self.settings.problem)
+
+    # ------------------------------------------------------------------ opening and exporting
+
+    def _ask_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.window, "Open a CT folder")
+        if folder:
+            self.workflow.open_folder(Path(folder))
+
+    def _ask_file(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(self.window, "Open a DICOM or NIfTI file")
+        if file:
+            self.workflow.open_folder(Path(file))
+
+    def _ask_report(self) -> None:
+        if self.session.assessment is None:
+            self.window.banners.tell("There is nothing to report yet: open a case and assess it first.")
+            return
+        suggested = f"{self.session.assessment.case_id}.pdf"
+        file, _ = QFileDialog.getSaveFileName(self.window, "Export PDF report", suggested, "PDF (*.pdf)")
+        if file:
+            self.workflow.write_report(Path(file))
+
+    def _show_case(self, source: CaseSource) -> None:
+        self.window.show_views(True)
+        self.window.banners.clear()
+        self.window.form.undo_stack.clear()
+        self._enable_case_actions(True)
+        if source.folder is None:
+            self.window.series_tree.show_demo()
+            self.window.banners.tell("This is the demonstration patient: synthetic, drawn by the program.")
+            return
+        recent = [str(source.folder), *(f for f in self.settings.settings.recent_folders if f != str(source.folder))]
+        self.settings.change(recent_folders=tuple(recent[:MAX_RECENT]))
+
+    def _show_series(self, series: tuple[Any, ...]) -> None:
+        volume = self.session.volume
+        self.window.series_tree.show_series(series, "" if volume is None else volume.series_uid)
+
+    def _enable_case_actions(self, enabled: bool) -> None:
+        for name in ("assess", "export"):
+            self.window.star_actions[name].setEnabled(enabled)
+
+    def _tell_report(self, path: str) -> None:
+        self.window.banners.tell(f"The report was written to {Path(path).name}.", severity=Severity.NOTE)
+
+    # ------------------------------------------------------------------ models
+
+    def _show_models(self, models: tuple[Any, ...]) -> None:
+        self._models = models
+        chooser = self.window.model_chooser
+        chooser.clear()
+        for model in models:
+            label = f"{model.name} model" if model.is_demonstration else model.name
+            chooser.addItem(label, model.name)
+            chooser.setItemData(chooser.count() - 1, f"{model.title}; trained on {model.cohort}", 3)
+            if model.is_active:
+                chooser.setCurrentIndex(chooser.count() - 1)
+
+    def _open_finetune(self) -> None:
+        from star_core.model.registry import user_folder
+        from star_viewer.dialogs.finetune import FineTuneDialog
+
+        dialog = FineTuneDialog(tuple(model.name for model in self._models), user_folder() / "trained", self.window)
+        dialog.bundle_ready.connect(lambda folder: self.workflow.install_model(Path(folder)))
+        self._open(dialog)
+
+    # ------------------------------------------------------------------ telling
+
+    def _refuse(self, failure: Failed) -> None:
+        box = QMessageBox(QMessageBox.Icon.Warning, TITLE, failure.message, QMessageBox.StandardButton.Ok, self.window)
+        box.setInformativeText(failure.remedy)
+        if failure.details:
+            box.setDetailedText(failure.details)
+        self._open(box)
+
+    def _tell_trouble(self, request: Request, failure: Failed) -> None:
+        self.window.banners.tell(
+            f"{request.text}: {failure.message} {failure.remedy}".strip(),
+            severity=Severity.REFUSAL,
+            details=failure.details,
+        )
+
+    def _tell_view_problem(self, message: str) -> None:
+        self.window.banners.tell(f"The picture cannot be drawn: {message}", severity=Severity.REFUSAL)
+
+    def _show_trust(self, *_: object) -> None:
+        findings = findings_of(self.session)
+        warnings = sum(finding.severity is not Severity.NOTE for finding in findings)
+        text = "no case" if self.session.volume is None else f"{warnings} warnings" if warnings != 1 else "1 warning"
+        self.window.trust_chip.setText(f"trust: {text}")
+
+    def _show_reading(self, reading: Any) -> None:
+        if reading is None:
+            self.window.reading.clear()
+            return
+        unit = " in this year" if self.session.incidence_mode is IncidenceMode.ANNUAL else ""
+        parts = [] if reading.hu is None else [f"HU {reading.hu}"]
+        if reading.risk_percent_per_10ml is not None:
+            parts.append(f"risk {reading.risk_percent_per_10ml:.2f} % per 10 ml{unit}")
+        if reading.structure:
+            parts.append(reading.structure)
+        self.window.reading.setText(" · ".join(parts))
+
+    # ------------------------------------------------------------------ looks
+
+    def _toggle_overlay(self) -> None:
+        self.session.set_overlay(replace(self.session.overlay, visible=not self.session.overlay.visible))
+
+    def _change_opacity(self, step: float) -> None:
+        self._set_opacity(min(max(self.session.overlay.opacity + step, 0.0), 1.0))
+
+    def _set_opacity(self, opacity: float) -> None:
+        if abs(opacity - self.session.overlay.opacity) > 1e-3:
+            self.session.set_overlay(replace(self.session.overlay, opacity=opacity))
+
+    def _show_overlay(self, style: Any) -> None:
+        self.window.star_actions["overlay"].setChecked(style.visible)
+        self.window.opacity.setValue(round(100 * style.opacity))
+
+    def _switch_theme(self) -> None:
+        theme = Theme.LIGHT if is_dark(self.settings.settings.theme) else Theme.DARK
+        self.settings.change(theme=theme)
+        apply_theme(self._qt_app, theme)
+
+    def _open_keys(self) -> None:
+        self._open(KeysDialog(self.window.star_actions.all(), self.window))
+
+    def _open(self, dialog: Any) -> None:
+        self._dialogs = [kept for kept in self._dialogs if kept.isVisible()]
+        self._dialogs.append(dialog)
+        dialog.setModal(False)
+        dialog.show()

@@ -1,0 +1,1 @@
+"""Finding studies: the series of a folder, and the empty state."""

@@ -1,0 +1,66 @@
+"""What stands in the middle while nothing is open: a large drop target and the two ways to begin."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from star_core import RESEARCH_NOTICE
+from star_viewer.theme import GRID
+
+
+class EmptyState(QWidget):
+    """Asks for a CT folder or the demonstration patient."""
+
+    open_asked = Signal()
+    demo_asked = Signal()
+    recent_asked = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        target = QFrame()
+        target.setProperty("role", "drop")
+        inner = QVBoxLayout(target)
+        inner.setContentsMargins(6 * GRID, 6 * GRID, 6 * GRID, 6 * GRID)
+        inner.setSpacing(2 * GRID)
+        title = QLabel("Drop a CT folder here")
+        title.setProperty("role", "title")
+        notice = QLabel(RESEARCH_NOTICE)
+        notice.setProperty("role", "notice")
+        self.open_button = QPushButton("Open a CT folder")
+        self.open_button.setDefault(True)
+        self.demo_button = QPushButton("Open the demonstration patient")
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.open_button)
+        buttons.addWidget(self.demo_button)
+        self._recent = QVBoxLayout()
+        self._recent_buttons: list[QPushButton] = []
+        for label in (title, notice):
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        inner.addWidget(title)
+        inner.addLayout(buttons)
+        inner.addLayout(self._recent)
+        inner.addWidget(notice)
+        outer = QVBoxLayout(self)
+        outer.addStretch(1)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(target)
+        row.addStretch(1)
+        outer.addLayout(row)
+        outer.addStretch(1)
+        self.open_button.clicked.connect(self.open_asked)
+        self.demo_button.clicked.connect(self.demo_asked)
+
+    def show_recent(self, folders: tuple[str, ...]) -> None:
+        """List folders that were opened before."""
+        for button in self._recent_buttons:
+            button.deleteLater()
+        self._recent_buttons = []
+        for folder in folders:
+            button = QPushButton(folder)
+            button.setFlat(True)
+            button.setToolTip("Open again")
+            button.clicked.connect(lambda _=False, chosen=folder: self.recent_asked.emit(chosen))
+            self._recent.addWidget(button)
+            self._recent_buttons.append(button)

@@ -1,0 +1,182 @@
+"""The clinical form, made from the schema: groups, units, ranges told while typing, origin of each value, undo."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QUndoCommand, QUndoStack
+from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
+
+from star_core.clinical.fields import FIELDS, ClinicalField, FieldGroup, FieldKind, FieldValue
+from star_core.clinical.record import format_entry, parse_entry
+from star_core.errors import ClinicalRecordError
+from star_core.types import ClinicalRecord
+from star_viewer.session import Session
+from star_viewer.theme import GRID
+
+ASSESS_AFTER_MS = 300
+_MISSING = "—"
+
+
+class ClinicalForm(QScrollArea):
+    """Edits the session's record; ``settled`` is emitted once typing pauses and the record is new."""
+
+    settled = Signal()
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.undo_stack = QUndoStack(self)
+        self.rows = {field.name: FieldRow(field) for field in FIELDS}
+        self._pause = QTimer(self, singleShot=True, interval=ASSESS_AFTER_MS)
+        self._pause.timeout.connect(self.settled)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(self._build())
+        self.setAccessibleName("Clinical record")
+        for row in self.rows.values():
+            row.entered.connect(self._enter)
+        session.clinical_changed.connect(self._show)
+        self._show(session.clinical)
+
+    def _build(self) -> QWidget:
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(GRID, GRID, GRID, GRID)
+        layout.setSpacing(GRID)
+        for group in FieldGroup:
+            title = f"{group.value} — known after surgery, not used" if group is FieldGroup.PATHOLOGY else group.value
+            heading = QLabel(title.upper())
+            heading.setProperty("role", "heading")
+            layout.addWidget(heading)
+            form = QFormLayout()
+            form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+            form.setVerticalSpacing(GRID // 2)
+            for field in FIELDS:
+                if field.group is group:
+                    self.rows[field.name].add_to(form)
+            layout.addLayout(form)
+        layout.addStretch(1)
+        return page
+
+    def _enter(self, name: str, value: FieldValue | None) -> None:
+        before = getattr(self._session.clinical, name)
+        if value != before or type(value) is not type(before):
+            self.undo_stack.push(ChangeField(self, name, before, value))
+
+    def change(self, name: str, value: FieldValue | None) -> None:
+        """Put a value into the record; called by undo and redo too."""
+        changed: dict[str, Any] = {name: value}
+        self._session.set_clinical(replace(self._session.clinical, **changed))
+        self._pause.start()
+
+    def _show(self, record: ClinicalRecord) -> None:
+        for name, row in self.rows.items():
+            row.show_value(getattr(record, name))
+
+
+class ChangeField(QUndoCommand):
+    """One change of one field."""
+
+    def __init__(self, form: ClinicalForm, name: str, before: FieldValue | None, after: FieldValue | None) -> None:
+        super().__init__(f"change {form.rows[name].field.label.lower()}")
+        self._form, self._name, self._before, self._after = form, name, before, after
+
+    def redo(self) -> None:
+        self._form.change(self._name, self._after)
+
+    def undo(self) -> None:
+        self._form.change(self._name, self._before)
+
+
+class FieldRow(QWidget):
+    """The editor of one field, its unit, and the problem with what is typed, told at once."""
+
+    entered = Signal(str, object)
+
+    def __init__(self, field: ClinicalField) -> None:
+        super().__init__()
+        self.field = field
+        self.problem = QLabel()
+        self.problem.setProperty("role", "problem")
+        self.problem.setWordWrap(True)
+        self.problem.hide()
+        self.editor: QLineEdit | QComboBox = self._build_editor()
+        self.editor.setToolTip(self._hint())
+        self.editor.setAccessibleName(f"{field.label}, {field.unit}" if field.unit else field.label)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.editor)
+        layout.addWidget(self.problem)
+        self.setFocusProxy(self.editor)
+
+    def add_to(self, form: QFormLayout) -> None:
+        """Add the label and the editor to a form."""
+        unit = f" <small>{self.field.unit}</small>" if self.field.unit else ""
+        label = QLabel(f"{self.field.label}{unit}")
+        label.setWordWrap(True)
+        label.setMinimumWidth(15 * GRID)
+        label.setBuddy(self.editor)
+        form.addRow(label, self)
+
+    def show_value(self, value: FieldValue | None) -> None:
+        """Show a value of the record, unless the same is being typed."""
+        text = format_entry(self.field, value)
+        if isinstance(self.editor, QComboBox):
+            self.editor.blockSignals(True)
+            self.editor.setCurrentText(text or _MISSING)
+            self.editor.blockSignals(False)
+        elif not self._means(value):
+            self.editor.setText(text)
+        self._tell("")
+
+    def _means(self, value: FieldValue | None) -> bool:
+        try:
+            return parse_entry(self.field, self._text()) == value
+        except ClinicalRecordError:
+            return False
+
+    def _text(self) -> str:
+        if isinstance(self.editor, QComboBox):
+            text = self.editor.currentText()
+            return "" if text == _MISSING else text
+        return self.editor.text()
+
+    def _build_editor(self) -> QLineEdit | QComboBox:
+        match self.field.kind:
+            case FieldKind.BOOLEAN | FieldKind.CHOICE:
+                box = QComboBox()
+                box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+                box.addItems([_MISSING, *(self.field.choices or ("yes", "no"))])
+                box.currentTextChanged.connect(self._read)
+                return box
+            case _:
+                line = QLineEdit()
+                line.setPlaceholderText("missing")
+                line.textEdited.connect(self._read)
+                return line
+
+    def _read(self, _: str) -> None:
+        try:
+            value = parse_entry(self.field, self._text())
+        except ClinicalRecordError as error:
+            self._tell(error.message.removeprefix(f"{self.field.label}: "))
+            return
+        self._tell("")
+        self.entered.emit(self.field.name, value)
+
+    def _tell(self, text: str) -> None:
+        self.problem.setText(text)
+        self.problem.setVisible(bool(text))
+
+    def _hint(self) -> str:
+        field = self.field
+        parts = [field.help]
+        if field.minimum is not None and field.maximum is not None:
+            parts.append(f"{field.minimum:g} to {field.maximum:g} {field.unit}".strip() + ".")
+        if not field.used_by_model:
+            parts.append("Not used by the model.")
+        return " ".join(parts)

@@ -1,0 +1,48 @@
+"""May I trust this? What was found about the scan, the record and the model, worst first."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from star_core.types import Finding, Severity
+from star_viewer.session import Session
+from star_viewer.theme import GRID
+
+_ORDER = (Severity.REFUSAL, Severity.WARNING, Severity.NOTE)
+_ROLES = {Severity.REFUSAL: "problem", Severity.WARNING: "notice", Severity.NOTE: "faint"}
+
+
+class FindingsPanel(QScrollArea):
+    """Lists the findings of the open case, or of its assessment once there is one."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.setWidgetResizable(True)
+        self.setAccessibleName("Findings")
+        session.assessment_changed.connect(self._show)
+        session.volume_changed.connect(self._show)
+        self._show()
+
+    def _show(self, *_: object) -> None:
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(GRID, GRID, GRID, GRID)
+        findings = findings_of(self._session)
+        for finding in sorted(findings, key=lambda finding: _ORDER.index(finding.severity)):
+            label = QLabel(f"{finding.severity.value}: {finding.message}")
+            label.setProperty("role", _ROLES[finding.severity])
+            label.setWordWrap(True)
+            layout.addWidget(label)
+        if not findings:
+            layout.addWidget(QLabel("Nothing was found." if self._session.volume else "No case is open."))
+        layout.addStretch(1)
+        self.setWidget(page)
+
+
+def findings_of(session: Session) -> tuple[Finding, ...]:
+    """Return what is known about the open case at this moment."""
+    if session.assessment is not None:
+        return session.assessment.findings
+    volume, masks = session.volume, session.masks
+    return (*(volume.findings if volume else ()), *(masks.findings if masks else ()))

@@ -1,0 +1,78 @@
+"""Where: risk by region for the year shown; the rows add up."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from star_core.types import Assessment, RegionRisk
+from star_viewer.session import IncidenceMode, Session
+from star_viewer.theme import GRID
+
+_HEADINGS = ("Region", "ml", "% of patients")
+
+
+class RegionsPanel(QWidget):
+    """A table of the assessment's regions, in per cent for the session's year."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._regions: tuple[RegionRisk, ...] = ()
+        self.table = QTableWidget(0, len(_HEADINGS))
+        self.table.setHorizontalHeaderLabels(_HEADINGS)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.table.verticalHeader().hide()
+        self.table.setShowGrid(False)
+        self.table.setWordWrap(True)
+        self.table.setAccessibleName("Risk by region")
+        self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        note = QLabel("The parts add up to the first row. Location is unvalidated.")
+        note.setProperty("role", "faint")
+        note.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(GRID, GRID, GRID, GRID)
+        layout.addWidget(self.table)
+        layout.addWidget(note)
+        session.assessment_changed.connect(self._take)
+        session.year_changed.connect(self._show)
+        session.incidence_mode_changed.connect(self._show)
+        self._take(session.assessment)
+
+    def _take(self, assessment: Assessment | None) -> None:
+        self._regions = () if assessment is None else assessment.regions
+        self.table.setRowCount(len(self._regions))
+        for row, region in enumerate(self._regions):
+            self._set(row, 0, region.name)
+            self._set(row, 1, f"{region.volume_ml:.0f}")
+        self._show()
+        self.table.resizeRowsToContents()
+
+    def _show(self, *_: object) -> None:
+        for row, region in enumerate(self._regions):
+            values = region.cumulative_incidence
+            if self._session.incidence_mode is IncidenceMode.ANNUAL:
+                values = np.diff(values, prepend=0.0)
+            self._set(row, 2, f"{100 * values[self._session.year - 1]:.2f}")
+
+    def _set(self, row: int, column: int, text: str) -> None:
+        item = self.table.item(row, column)
+        if item is None:
+            item = QTableWidgetItem()
+            if column:
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            font = item.font()
+            font.setBold(row == 0)
+            item.setFont(font)
+            self.table.setItem(row, column, item)
+        item.setText(text)

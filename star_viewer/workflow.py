@@ -1,0 +1,131 @@
+"""One patient's way through the window: open, assess, export; asks jobs and puts what they bring into the session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from star_core.types import Assessment, Case
+from star_viewer.jobs.requests import (
+    ActivateModel,
+    AssessCase,
+    CaseSource,
+    InstallModel,
+    ListModels,
+    ListSeries,
+    OpenCase,
+    Request,
+    WriteReport,
+)
+from star_viewer.jobs.runner import JobRunner
+from star_viewer.jobs.worker import Failed
+from star_viewer.session import Session
+
+
+class Workflow(QObject):
+    """Knows which source is open and which request comes next."""
+
+    case_opened = Signal(object)  # CaseSource
+    assessed = Signal()
+    series_listed = Signal(object)  # tuple of SeriesInfo
+    models_listed = Signal(object)  # tuple of ModelInfo
+    report_written = Signal(str)
+    refused = Signal(object)  # Failed: the user's input cannot be used
+    troubled = Signal(object, object)  # Request, Failed: something else went wrong
+
+    def __init__(self, session: Session, runner: JobRunner, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session, self._runner = session, runner
+        self.source: CaseSource | None = None
+        runner.finished.connect(self._take)
+        runner.failed.connect(self._fail)
+
+    # ------------------------------------------------------------------ what the user asks
+
+    def open_folder(self, folder: Path, *, segmentation: Path | None = None, clinical: Path | None = None) -> None:
+        """List the series of a folder and open its CT."""
+        if folder.is_dir():
+            self._runner.submit(ListSeries(folder=folder))
+        self._open(CaseSource(folder=folder, segmentation=segmentation, clinical=clinical))
+
+    def open_series(self, series_uid: str) -> None:
+        """Open another series of the same folder."""
+        if self.source is not None and self.source.folder is not None:
+            self._open(CaseSource(folder=self.source.folder, series_uid=series_uid))
+
+    def open_demo(self) -> None:
+        """Open the synthetic patient."""
+        self._open(CaseSource(folder=None))
+
+    def assess(self) -> None:
+        """Assess the open case with the record as it stands in the form."""
+        if self.source is not None and self._session.volume is not None:
+            self._runner.submit(AssessCase(source=self.source, clinical=self._session.clinical, model=self._model()))
+
+    def write_report(self, path: Path) -> None:
+        """Write the PDF of the open case."""
+        if self.source is not None and self._session.assessment is not None:
+            self._runner.submit(
+                WriteReport(source=self.source, clinical=self._session.clinical, model=self._model(), path=path)
+            )
+
+    def list_models(self) -> None:
+        """Ask for the models at hand."""
+        self._runner.submit(ListModels())
+
+    def choose_model(self, name: str) -> None:
+        """Use another model from now on, and for the open case at once."""
+        if name != self._session.model_name:
+            self._runner.submit(ActivateModel(name=name))
+
+    def install_model(self, folder: Path) -> None:
+        """Install a new bundle and use it."""
+        self._runner.submit(InstallModel(folder=folder))
+
+    def _open(self, source: CaseSource) -> None:
+        self._runner.submit(OpenCase(source=source))
+
+    def _model(self) -> str | None:
+        return self._session.model_name or None
+
+    # ------------------------------------------------------------------ what jobs bring
+
+    def _take(self, request: Request, answer: Any) -> None:
+        match request:
+            case OpenCase():
+                self._take_case(request.source, answer)
+            case AssessCase():
+                self._take_assessment(request, answer)
+            case ListSeries():
+                self.series_listed.emit(answer)
+            case ListModels() | ActivateModel() | InstallModel():
+                self._take_models(answer)
+            case WriteReport():
+                self.report_written.emit(str(request.path))
+
+    def _take_case(self, source: CaseSource, case: Case) -> None:
+        self.source = source
+        self._session.set_case(case)
+        self.case_opened.emit(source)
+        self.assess()
+
+    def _take_assessment(self, request: AssessCase, assessment: Assessment) -> None:
+        if request.source == self.source and request.clinical == self._session.clinical:
+            self._session.set_assessment(assessment)
+            self.assessed.emit()
+
+    def _take_models(self, models: tuple[Any, ...]) -> None:
+        active = next((model.name for model in models if model.is_active), "")
+        changed = active != self._session.model_name
+        self._session.set_model_name(active)
+        self.models_listed.emit(models)
+        if changed:
+            self.assess()
+
+    def _fail(self, request: Request, failure: Failed) -> None:
+        if isinstance(request, OpenCase | InstallModel | WriteReport):
+            self.refused.emit(failure)
+        else:
+            self.troubled.emit(request, failure)
