@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 
 from PySide6.QtCore import QObject, Signal
 
@@ -64,7 +65,9 @@ class SceneBuilder(QObject):
         def report(future: Future[object]) -> None:
             if not future.cancelled():
                 error = future.exception()
-                self._finished.emit(answer, error, None if error is not None else future.result())
+                # The window may have gone while this was built; nobody waits for it then.
+                with suppress(RuntimeError):
+                    self._finished.emit(answer, error, None if error is not None else future.result())
 
         self._unanswered += 1
         self._pool.submit(work).add_done_callback(report)

@@ -11,6 +11,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -126,7 +127,7 @@ class _Painter:
                 self._stage.open()
             assert isinstance(self._stage, Stage)
             return None if state is None else self._stage.draw(state)
-        except (RuntimeError, ValueError, TypeError, IndexError, MemoryError) as error:
+        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, MemoryError) as error:
             return f"The picture could not be drawn: {type(error).__name__}: {error}"
 
     def release(self) -> None:
@@ -149,7 +150,9 @@ def _run(mailbox: _Mailbox, drawer_ref: weakref.ref[VtkDrawer]) -> None:
         if drawer is None:
             break
         if not mailbox.closed:
-            drawer._answer(answer)
+            # Qt may have deleted the drawer with its window while a frame was drawn; nobody waits for it then.
+            with suppress(RuntimeError):
+                drawer._answer(answer)
         del drawer, answer
     painter.release()
 
