@@ -1,0 +1,1 @@
+"""Images after they were read: grids, preprocessing and files of research programs."""
