@@ -126,12 +126,14 @@ class Finding:
 class Acquisition:
     """How a volume was acquired; nothing here identifies the patient.
 
+    ``patient_key`` is a short one-way hash by which a segmentation of another patient is recognised.
     ``orientation`` of the patient is DICOM's PatientPosition ("HFS"). ``None`` means that the header is silent.
     """
 
     modality: str = "CT"
     study_uid: str = ""
     frame_of_reference_uid: str = ""
+    patient_key: str = ""
     sop_instance_uids: tuple[str, ...] = ()
     series_number: int | None = None
     series_description: str = ""

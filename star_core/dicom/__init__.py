@@ -1,0 +1,1 @@
+"""DICOM in and out: folders to series, series to volumes, segmentations to masks, and back."""

@@ -1,0 +1,183 @@
+"""Compressed pixels: native codecs run in a child process, so that a damaged stream costs one error and no crash.
+
+Codecs: GDCM and CharLS (pyjpegls) through pydicom, openjpeg where pydicom can reach it. pylibjpeg-libjpeg is never
+asked, because of its licence.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.uid import UID
+
+from star_core.dicom.header import InstanceHeader
+from star_core.dicom.pixels import (
+    NATIVE_SYNTAXES,
+    convert_into,
+    cut_off,
+    read_native_into,
+    slice_name,
+    stored_dtype,
+    unreadable,
+)
+from star_core.errors import DecodingError
+from star_core.isolation import Buffer, IsolatedWorker, IsolationError
+from star_core.types import ProgressCallback
+
+SLICE_TIMEOUT_S = 30.0
+MEMORY_MB = 3_000
+_MAX_CHILDREN = 4
+_MIN_SLICES_PER_CHILD = 16
+_MAX_ENCODED_BYTES = 1 << 28
+_PLUGINS: Mapping[str, tuple[str, ...]] = {
+    "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),  # RLE
+    "1.2.840.10008.1.2.4.50": ("gdcm",),  # JPEG baseline
+    "1.2.840.10008.1.2.4.51": ("gdcm",),  # JPEG extended
+    "1.2.840.10008.1.2.4.57": ("gdcm",),  # JPEG lossless
+    "1.2.840.10008.1.2.4.70": ("gdcm",),  # JPEG lossless, first-order prediction
+    "1.2.840.10008.1.2.4.80": ("pyjpegls", "gdcm"),  # JPEG-LS lossless
+    "1.2.840.10008.1.2.4.81": ("pyjpegls", "gdcm"),  # JPEG-LS near-lossless
+    "1.2.840.10008.1.2.4.90": ("pylibjpeg", "gdcm"),  # JPEG 2000 lossless
+    "1.2.840.10008.1.2.4.91": ("pylibjpeg", "gdcm"),  # JPEG 2000
+    "1.2.840.10008.1.2.4.201": ("pylibjpeg",),  # High-Throughput JPEG 2000
+    "1.2.840.10008.1.2.4.202": ("pylibjpeg",),
+    "1.2.840.10008.1.2.4.203": ("pylibjpeg",),
+}
+
+
+def syntax_name(uid: str) -> str:
+    """Return the readable name of a transfer syntax."""
+    return UID(uid).name
+
+
+def read_slices_into(
+    headers: Sequence[InstanceHeader], out_hu: NDArray[np.int16], progress: ProgressCallback
+) -> list[InstanceHeader]:
+    """Fill ``out_hu`` (D, H, W) with the HU of each slice; return the slices whose values had to be clipped.
+
+    Raises
+    ------
+    star_core.errors.DecodingError
+        A slice's pixels are missing, cut off, damaged or in an unknown encoding.
+    """
+    compressed = sum(header.transfer_syntax_uid not in NATIVE_SYNTAXES for header in headers)
+    cores = os.cpu_count() or 1
+    children = min(_MAX_CHILDREN, cores, -(-compressed // _MIN_SLICES_PER_CHILD))
+    threads = children or min(2, cores)
+    clipped: list[InstanceHeader] = []
+    with _slice_reader(children) as read, ThreadPoolExecutor(threads) as pool:
+        jobs = [pool.submit(read, header, out_hu[index]) for index, header in enumerate(headers)]
+        try:
+            for done, (header, job) in enumerate(zip(headers, jobs, strict=True), start=1):
+                if job.result():
+                    clipped.append(header)
+                progress(done, len(headers))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return clipped
+
+
+@contextmanager
+def _slice_reader(children: int) -> Iterator[Callable[[InstanceHeader, NDArray[np.int16]], bool]]:
+    idle: queue.SimpleQueue[IsolatedWorker] = queue.SimpleQueue()
+    with ExitStack() as stack:
+        for _ in range(children):
+            idle.put(stack.enter_context(IsolatedWorker(timeout_s=SLICE_TIMEOUT_S, memory_mb=MEMORY_MB)))
+
+        def read(header: InstanceHeader, out_hu: NDArray[np.int16]) -> bool:
+            if header.transfer_syntax_uid in NATIVE_SYNTAXES:
+                return read_native_into(header, out_hu)
+            worker = idle.get()
+            try:
+                return convert_into(header, decode_stored(header, worker), out_hu)
+            finally:
+                idle.put(worker)
+
+        yield read
+
+
+def decode_stored(header: InstanceHeader, worker: IsolatedWorker) -> NDArray[Any]:
+    """Return the stored values (H, W) of one compressed slice.
+
+    Raises
+    ------
+    star_core.errors.DecodingError
+        The pixels are missing, damaged, too large, or in an encoding that no codec here reads.
+    """
+    if header.transfer_syntax_uid not in _PLUGINS:
+        raise DecodingError(
+            f"{slice_name(header)}: transfer syntax {syntax_name(header.transfer_syntax_uid)} is not supported.",
+            remedy="Export the series uncompressed (Explicit VR Little Endian).",
+        )
+    dtype = stored_dtype(header)
+    return decode_frame(header, _read_encoded(header, dtype), worker, dtype, frame=0)
+
+
+def decode_frame(
+    header: InstanceHeader, encoded: Buffer, worker: IsolatedWorker, dtype: np.dtype[Any], *, frame: int
+) -> NDArray[Any]:
+    """Decode one frame of encapsulated pixel data in the child; see :func:`decode_stored`."""
+    options = {
+        "transfer_syntax_uid": header.transfer_syntax_uid,
+        "frame": frame,
+        "rows": header.rows,
+        "columns": header.columns,
+        "number_of_frames": header.frames,
+        "samples_per_pixel": header.samples,
+        "bits_allocated": header.bits_allocated,
+        "bits_stored": header.bits_stored,
+        "pixel_representation": int(header.signed),
+        "photometric_interpretation": header.photometric or "MONOCHROME2",
+    }
+    try:
+        answer, data = worker.call("star_core.dicom.decode:decode_task", options, encoded)
+        stored = np.frombuffer(data, np.dtype(answer["dtype"])).reshape(header.rows, header.columns)
+    except (IsolationError, ValueError) as error:
+        raise DecodingError(
+            f"{slice_name(header)}: its {syntax_name(header.transfer_syntax_uid)} pixels cannot be decoded.",
+            remedy="Copy the series again, or export it uncompressed.",
+            details=str(error),
+        ) from error
+    return stored.astype(dtype, copy=False)
+
+
+def _read_encoded(header: InstanceHeader, dtype: np.dtype[Any]) -> bytes:
+    expected = header.rows * header.columns * dtype.itemsize
+    if header.pixel_offset is None:
+        raise cut_off(header, expected, 0)
+    try:
+        with header.path.open("rb") as file:
+            file.seek(header.pixel_offset)
+            return file.read(_MAX_ENCODED_BYTES)
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def decode_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, Any], Buffer]:
+    """Decode one frame; runs in the child process only."""
+    from pydicom.pixels import get_decoder
+
+    pixel_options = dict(options)
+    syntax, frame = pixel_options.pop("transfer_syntax_uid"), pixel_options.pop("frame")
+    decoder = get_decoder(syntax)
+    failures = []
+    for plugin in _PLUGINS[syntax]:
+        if plugin not in decoder.available_plugins:
+            continue
+        try:
+            stored, _ = decoder.as_array(
+                payload, index=frame, raw=True, decoding_plugin=plugin, pixel_keyword="PixelData", **pixel_options
+            )
+        except Exception as error:  # noqa: BLE001 - the next codec may read what this one cannot
+            failures.append(f"{plugin}: {error}")
+        else:
+            return {"dtype": stored.dtype.str}, np.ascontiguousarray(stored).tobytes()
+    raise ValueError("; ".join(failures) or "no codec for this transfer syntax is installed")
