@@ -34,7 +34,7 @@ from star_core.types import ProgressCallback
 SLICE_TIMEOUT_S = 30.0
 MEMORY_MB = 3_000
 _MAX_CHILDREN = 4
-_MIN_SLICES_PER_CHILD = 16
+_MIN_SLICES_PER_CHILD = 32
 _MAX_ENCODED_BYTES = 1 << 28
 _PLUGINS: Mapping[str, tuple[str, ...]] = {
     "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),  # RLE
@@ -163,7 +163,7 @@ def _read_encoded(header: InstanceHeader, dtype: np.dtype[Any]) -> bytes:
 
 def decode_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, Any], Buffer]:
     """Decode one frame; runs in the child process only."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     pixel_options = dict(options)
     syntax, frame = pixel_options.pop("transfer_syntax_uid"), pixel_options.pop("frame")
@@ -174,7 +174,12 @@ def decode_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, A
             continue
         try:
             stored, _ = decoder.as_array(
-                payload, index=frame, raw=True, decoding_plugin=plugin, pixel_keyword="PixelData", **pixel_options
+                payload,
+                index=frame,
+                raw=True,
+                decoding_plugin=plugin,
+                pixel_keyword="PixelData",
+                **pixel_options,  # type: ignore[arg-type]
             )
         except Exception as error:  # noqa: BLE001 - the next codec may read what this one cannot
             failures.append(f"{plugin}: {error}")

@@ -76,7 +76,7 @@ def _read_exactly(header: InstanceHeader, out: NDArray[np.int16]) -> None:
     try:
         with io.FileIO(header.path) as file:
             file.seek(header.pixel_offset or 0)
-            buffer, filled = memoryview(out).cast("B"), 0
+            buffer, filled = memoryview(out.data).cast("B"), 0
             while filled < out.nbytes:
                 count = file.readinto(buffer[filled:])
                 if not count:
@@ -182,4 +182,5 @@ def _without_foreign_bits(header: InstanceHeader, stored: NDArray[Any]) -> NDArr
     if (left, right) == (0, 0) or left < 0 or left > right:
         return stored
     native = stored.astype(stored.dtype.newbyteorder("="))
-    return np.right_shift(np.left_shift(native, left), right)
+    kept: NDArray[Any] = np.right_shift(np.left_shift(native, left), right)
+    return kept

@@ -322,7 +322,7 @@ def _grid_over_gaps(
     steps = round(float(offsets_mm[-1]) / median_mm)
     if steps + 1 > 4 * len(offsets_mm):
         raise SliceGapError(
-            f"{series.label}: {steps + 1 - len(offsets_mm)} of {steps + 1} slices are missing, too many to interpolate.",
+            f"{series.label}: {steps + 1 - len(offsets_mm)} of {steps + 1} slices are missing, too many to fill in.",
             remedy=_CHOOSE,
         )
     spacing_mm = float(offsets_mm[-1]) / steps

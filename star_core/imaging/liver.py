@@ -44,7 +44,7 @@ def _segment(hu: FloatArray, spacing_mm: list[float]) -> BoolArray:
     middle = (columns[0] + columns[-1]) // 2
     right = np.zeros(hu.shape, dtype=bool)
     # The patient's right is at low column indices; the spine and the back muscles lie in the last quarter of the rows.
-    right[:, : rows[0] + 3 * (rows[-1] - rows[0]) // 4, : middle] = True
+    right[:, : rows[0] + 3 * (rows[-1] - rows[0]) // 4, :middle] = True
     soft = body & right & (smooth > _SOFT_TISSUE_HU[0]) & (smooth < _SOFT_TISSUE_HU[1])
     soft = ndimage.binary_erosion(soft, iterations=2)
     if np.count_nonzero(soft) < 100:
