@@ -222,7 +222,13 @@ def write_demo(out: Path) -> None:
             case.baseline_scan, folder / "ct", patient_id=case.case_id, patient_name="DEMONSTRATION^SYNTHETIC"
         )
         if case.masks is not None:
-            write_segmentation(case.masks, case.baseline_scan, folder / "segmentation.dcm", patient_id=case.case_id)
+            write_segmentation(
+                case.masks,
+                scan,
+                folder / "segmentation.dcm",
+                patient_id=case.case_id,
+                patient_name="DEMONSTRATION^SYNTHETIC",
+            )
         write_record_json(case.clinical, folder / CLINICAL_FILE)
 
 

@@ -137,15 +137,16 @@ def draw_scan(
         Structure.TUMOUR: tumour,
     }
     voxels_hu = _to_hu(canvas, body, structures, burden, generator)
-    uid = f"2.25.{generator.integers(1, 2**62)}"
+    number = int(generator.integers(1, 2**62)) * 4
+    uid, frame_uid, study_uid, seg_uid = (f"2.25.{number + place}" for place in range(4))
     return PhantomScan(
         volume=Volume(
             voxels_hu=voxels_hu,
             geometry=canvas.geometry,
             series_uid=uid,
             acquisition=Acquisition(
-                frame_of_reference_uid=uid + ".1",
-                study_uid=uid + ".2",
+                frame_of_reference_uid=frame_uid,
+                study_uid=study_uid,
                 series_description="SYNTHETIC PHANTOM",
                 slice_thickness_mm=slice_mm,
                 patient_position="HFS",
@@ -156,7 +157,7 @@ def draw_scan(
             bits=_to_bits(structures),
             geometry=canvas.geometry,
             known=Structure(sum(STRUCTURES)),
-            series_uid=uid + ".3",
+            series_uid=seg_uid,
             lesion_count=len(tumours),
         ),
         burden=burden,

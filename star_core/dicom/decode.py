@@ -165,7 +165,7 @@ def decode_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, A
     """Decode one frame; runs in the child process only."""
     from pydicom.pixels.decoders.base import get_decoder
 
-    pixel_options = dict(options)
+    pixel_options = {**options, "pixel_keyword": "PixelData"}
     syntax, frame = pixel_options.pop("transfer_syntax_uid"), pixel_options.pop("frame")
     decoder = get_decoder(syntax)
     failures = []
@@ -179,7 +179,7 @@ def decode_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, A
                 raw=True,
                 decoding_plugin=plugin,
                 pixel_keyword="PixelData",
-                **pixel_options,  # type: ignore[arg-type]
+                **pixel_options,
             )
         except Exception as error:  # noqa: BLE001 - the next codec may read what this one cannot
             failures.append(f"{plugin}: {error}")

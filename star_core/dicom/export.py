@@ -117,7 +117,7 @@ def _header(volume: Volume, index: int, patient_id: str, patient_name: str) -> p
     header.Modality = "CT"
     header.Manufacturer = _MANUFACTURER
     header.StudyDescription = header.SeriesDescription = acquisition.series_description
-    header.PatientName, header.PatientID = patient_name or patient_id, patient_id
+    header.PatientName, header.PatientID = patient_name or f"{patient_id}^", patient_id
     header.PatientBirthDate = header.PatientSex = ""
     header.StudyInstanceUID = acquisition.study_uid or generate_uid(entropy_srcs=[volume.series_uid, "study"])
     header.SeriesInstanceUID = volume.series_uid

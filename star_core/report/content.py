@@ -173,5 +173,6 @@ def _build_provenance(assessment: Assessment) -> tuple[tuple[str, str], ...]:
         ("Segmentation", provenance.segmentation_uid or "none"),
         ("Created (UTC)", provenance.created_utc),
     ]
-    rows += [(name.replace("_", " ").capitalize(), str(value)) for name, value in provenance.preprocessing.items()]
+    settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in provenance.preprocessing.items())
+    rows.append(("Preprocessing", settings))
     return tuple(rows)

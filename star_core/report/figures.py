@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from numpy.typing import NDArray
 
 from star_core.imaging.geometry import resample_to, to_canonical
 from star_core.report.palette import (
@@ -19,12 +20,13 @@ from star_core.report.palette import (
     OVERALL_SURVIVAL_COLOUR,
     RISK_RGB,
 )
-from star_core.types import CAUSES, Assessment, Case, FloatArray, Forecast
+from star_core.types import CAUSES, Assessment, Case, FloatArray, Forecast, Geometry
 
 FONT_SIZE = 8
 SHOWN_HU = (-110.0, 190.0)
 RISK_UNIT = "% per 10 ml"
 _PERCENT_PER_10_ML = 1000.0
+_MARGIN_MM = 40.0
 
 
 def risk_colour_map() -> LinearSegmentedColormap:
@@ -50,9 +52,9 @@ def draw_forecast(forecast: Forecast, *, year: int | None = None) -> Figure:
     axes.tick_params(labelsize=FONT_SIZE, length=2)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=FONT_SIZE - 0.5, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.02))
-    axes.text(-0.55, -33, "At risk", fontsize=FONT_SIZE - 1, ha="right", va="center", clip_on=False)
+    axes.text(-0.55, -27, "At risk", fontsize=FONT_SIZE - 1, ha="right", va="center", clip_on=False)
     for place, count in zip(forecast.years - 1, forecast.at_risk, strict=True):
-        axes.text(place, -33, str(count), fontsize=FONT_SIZE - 1, ha="center", va="center", clip_on=False)
+        axes.text(place, -27, str(count), fontsize=FONT_SIZE - 1, ha="center", va="center", clip_on=False)
     return figure
 
 
@@ -79,8 +81,8 @@ def _draw_lines(axes: Axes, time: np.ndarray, forecast: Forecast) -> None:
 
 def draw_risk_slices(case: Case, assessment: Assessment, *, year: int = 5) -> Figure:
     """Return axial, coronal and sagittal CT through the point of highest risk, with the risk of ``year`` on it."""
-    voxels, geometry = to_canonical(case.baseline_scan.voxels_hu, case.baseline_scan.geometry)
     risk = _PERCENT_PER_10_ML * assessment.risk_map.density_per_ml[year - 1]
+    voxels, geometry = _crop_to_risk(case, risk, assessment.risk_map.geometry)
     on_ct = resample_to(risk, assessment.risk_map.geometry, geometry)
     z, y, x = (int(i) for i in np.unravel_index(int(on_ct.argmax()), on_ct.shape))
     top = max(float(np.percentile(risk[risk > 0], 99.5)) if (risk > 0).any() else 0.0, 1e-6)
@@ -103,6 +105,23 @@ def draw_risk_slices(case: Case, assessment: Assessment, *, year: int = 5) -> Fi
         bar.set_label(f"Risk by year {year} ({RISK_UNIT})", color="white", fontsize=FONT_SIZE - 1)
         bar.ax.tick_params(colors="white", labelsize=FONT_SIZE - 1, length=2)
     return figure
+
+
+def _crop_to_risk(case: Case, risk: FloatArray, grid: Geometry) -> tuple[NDArray[np.int16], Geometry]:
+    """Return the part of the CT that lies within 4 cm of the tissue at risk, in axial orientation."""
+    voxels, geometry = to_canonical(case.baseline_scan.voxels_hu, case.baseline_scan.geometry)
+    inside = np.argwhere(risk > 0)
+    if len(inside) == 0:
+        return voxels, geometry
+    ends = geometry.lps_to_index(grid.index_to_lps(np.stack([inside.min(axis=0), inside.max(axis=0)])))
+    margin = _MARGIN_MM / np.array(geometry.spacing_mm)
+    low = np.clip(np.floor(ends.min(axis=0) - margin), 0, None).astype(int)
+    high = np.minimum(np.ceil(ends.max(axis=0) + margin).astype(int) + 1, geometry.shape)
+    affine = geometry.affine_lps.copy()
+    affine[:3, 3] = geometry.index_to_lps(low.astype(np.float64))
+    cropped = voxels[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    depth, height, width = cropped.shape
+    return cropped, Geometry(shape=(depth, height, width), affine_lps=affine)
 
 
 def _draw_plane(axes: Axes, grey: np.ndarray, overlay: FloatArray, aspect: float, top: float) -> AxesImage:
