@@ -224,7 +224,7 @@ def write_demo(out: Path) -> None:
         if case.masks is not None:
             write_segmentation(
                 case.masks,
-                scan,
+                case.baseline_scan,
                 folder / "segmentation.dcm",
                 patient_id=case.case_id,
                 patient_name="DEMONSTRATION^SYNTHETIC",

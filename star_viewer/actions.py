@@ -22,13 +22,17 @@ class ActionSpec:
     key: str = ""
     icon: str = ""
     checkable: bool = False
+    short: str = ""
 
+
+_FOLDER, _PDF = "mdi6.folder-open-outline", "mdi6.file-pdf-box"
+_LAYERS, _FIT = "mdi6.layers-outline", "mdi6.fit-to-page-outline"
 
 SPECS = (
-    ActionSpec("open", "File", "Open CT folder…", "Open a folder with a CT", "Ctrl+O", "mdi6.folder-open-outline"),
+    ActionSpec("open", "File", "Open CT folder…", "Open a folder with a CT", "Ctrl+O", _FOLDER, short="Open"),
     ActionSpec("open_file", "File", "Open file…", "Open a DICOM or NIfTI file", "Ctrl+Shift+O"),
     ActionSpec("demo", "File", "Demonstration patient", "Open the synthetic patient", "Ctrl+D", "mdi6.account-outline"),
-    ActionSpec("export", "File", "Export PDF report…", "Write the report as PDF", "Ctrl+E", "mdi6.file-pdf-box"),
+    ActionSpec("export", "File", "Export PDF report…", "Write the report as PDF", "Ctrl+E", _PDF, short="Export"),
     ActionSpec("quit", "File", "Quit", "Close the program", "Ctrl+Q"),
     ActionSpec("undo", "Edit", "Undo", "Take back the last change of the record", "Ctrl+Z", "mdi6.undo"),
     ActionSpec("redo", "Edit", "Redo", "Do it again", "Ctrl+Shift+Z", "mdi6.redo"),
@@ -38,14 +42,14 @@ SPECS = (
     ActionSpec("play", "Patient", "Play the years", "Play or pause the years", "Space"),
     ActionSpec("annual", "Patient", "Cumulative or annual", "Switch cumulative and annual risk", "M"),
     ActionSpec("finetune", "Model", "Fine-tune on our patients…", "Train the heads on a cohort", "Ctrl+T"),
-    ActionSpec("window_abdomen", "View", "Abdomen window", "Window for the abdomen", "1"),
-    ActionSpec("window_liver", "View", "Liver window", "Window for the liver", "2"),
-    ActionSpec("window_bone", "View", "Bone window", "Window for bone", "3"),
-    ActionSpec("window_lung", "View", "Lung window", "Window for the lungs", "4"),
-    ActionSpec("overlay", "View", "Show the risk map", "Show or hide the risk map", "O", "mdi6.layers-outline", True),
+    ActionSpec("window_abdomen", "View", "Abdomen window", "Window for the abdomen", "1", short="Abdomen"),
+    ActionSpec("window_liver", "View", "Liver window", "Window for the liver", "2", short="Liver"),
+    ActionSpec("window_bone", "View", "Bone window", "Window for bone", "3", short="Bone"),
+    ActionSpec("window_lung", "View", "Lung window", "Window for the lungs", "4", short="Lung"),
+    ActionSpec("overlay", "View", "Show the risk map", "Show or hide the risk map", "O", _LAYERS, True, "Risk map"),
     ActionSpec("overlay_less", "View", "Risk map fainter", "Make the risk map fainter", "["),
     ActionSpec("overlay_more", "View", "Risk map stronger", "Make the risk map stronger", "]"),
-    ActionSpec("reset", "View", "Reset the views", "Show each view whole", "R", "mdi6.fit-to-page-outline"),
+    ActionSpec("reset", "View", "Reset the views", "Show each view whole", "R", _FIT, short="Reset"),
     ActionSpec("theme", "View", "Dark or light", "Switch dark and light", "Ctrl+L", "mdi6.theme-light-dark"),
     ActionSpec("keys", "Help", "Keys", "Show all keys", "?"),
     ActionSpec("about", "Help", "About STAR Viewer", "What this program is"),
@@ -60,7 +64,8 @@ class Actions:
         self._by_name: dict[str, QAction] = {}
         for spec in SPECS:
             action = QAction(spec.text, window)
-            action.setToolTip(spec.tooltip)
+            action.setToolTip(f"{spec.tooltip} ({spec.key})" if spec.key else spec.tooltip)
+            action.setIconText(spec.short or spec.text.rstrip("…"))
             action.setCheckable(spec.checkable)
             if spec.key:
                 action.setShortcut(QKeySequence(spec.key))

@@ -71,6 +71,9 @@ class StarApp(QObject):
         """End everything that runs beside the window."""
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
         self.runner.close()
+        finalise = getattr(self.window.views, "finalise", None)
+        if finalise is not None:
+            finalise()
 
     def _start_rest(self) -> None:
         self.runner.start()
@@ -183,12 +186,13 @@ class StarApp(QObject):
             self.window.series_tree.show_demo()
             self.window.banners.tell("This is the demonstration patient: synthetic, drawn by the program.")
             return
+        volume = self.session.volume
+        self.window.series_tree.mark_open("" if volume is None else volume.series_uid)
         recent = [str(source.folder), *(f for f in self.settings.settings.recent_folders if f != str(source.folder))]
         self.settings.change(recent_folders=tuple(recent[:MAX_RECENT]))
 
     def _show_series(self, series: tuple[Any, ...]) -> None:
-        volume = self.session.volume
-        self.window.series_tree.show_series(series, "" if volume is None else volume.series_uid)
+        self.window.series_tree.show_series(series)
 
     def _enable_case_actions(self, enabled: bool) -> None:
         for name in ("assess", "export"):

@@ -119,7 +119,7 @@ class MainWindow(QMainWindow):
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         for part in (left, middle, right):
             self.splitter.addWidget(part)
-        self.splitter.setSizes([280, 760, 360])
+        self.splitter.setSizes([300, 740, 360])
         self.splitter.setStretchFactor(1, 1)
         for splitter in (left, right, self.splitter):
             splitter.setHandleWidth(4)

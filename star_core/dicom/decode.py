@@ -167,7 +167,7 @@ def decode_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, A
 
     pixel_options = {**options, "pixel_keyword": "PixelData"}
     syntax, frame = pixel_options.pop("transfer_syntax_uid"), pixel_options.pop("frame")
-    decoder = get_decoder(syntax)
+    decoder: Any = get_decoder(syntax)
     failures = []
     for plugin in _PLUGINS[syntax]:
         if plugin not in decoder.available_plugins:

@@ -35,8 +35,8 @@ class SeriesTree(QWidget):
         self.search.textChanged.connect(self._filter)
         self.tree.itemActivated.connect(self._activate)
 
-    def show_series(self, series: tuple[Any, ...], opened_uid: str = "") -> None:
-        """Show the series of a folder (values of ``SeriesInfo``), the open one in bold."""
+    def show_series(self, series: tuple[Any, ...]) -> None:
+        """Show the series of a folder (values of ``SeriesInfo``)."""
         self.tree.clear()
         self._items = []
         studies: dict[str, QTreeWidgetItem] = {}
@@ -48,13 +48,17 @@ class SeriesTree(QWidget):
             item = QTreeWidgetItem([_label(entry)])
             item.setData(0, _UID, entry.series_uid if entry.modality == "CT" else "")
             item.setToolTip(0, _tooltip(entry))
-            font = item.font(0)
-            font.setBold(entry.series_uid == opened_uid)
-            item.setFont(0, font)
             studies[entry.study_uid].addChild(item)
             self._items.append(item)
         self.tree.expandAll()
         self._filter(self.search.text())
+
+    def mark_open(self, series_uid: str) -> None:
+        """Show which series is open, in bold."""
+        for item in self._items:
+            font = item.font(0)
+            font.setBold(bool(series_uid) and item.data(0, _UID) == series_uid)
+            item.setFont(0, font)
 
     def show_demo(self) -> None:
         """Say that the built-in patient is open."""

@@ -45,7 +45,8 @@ class KeysDialog(QDialog):
             ("Middle drag, Ctrl + wheel", "Pan, zoom"),
             ("Double click", "One view large, and back"),
         )
-        rows = [(a.shortcut().toString(QKeySequence.SequenceFormat.NativeText), a.toolTip()) for a in keyed]
+        native = QKeySequence.SequenceFormat.NativeText
+        rows = [(a.shortcut().toString(native), a.toolTip().rpartition(" (")[0]) for a in keyed]
         table = QTableWidget(len(rows) + len(extra), 2)
         table.setHorizontalHeaderLabels(["Key", "Does"])
         table.verticalHeader().hide()

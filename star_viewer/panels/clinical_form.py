@@ -18,6 +18,7 @@ from star_viewer.theme import GRID
 
 ASSESS_AFTER_MS = 300
 _MISSING = "—"
+_LABEL_WIDTH = 17 * GRID
 
 
 class ClinicalForm(QScrollArea):
@@ -34,7 +35,10 @@ class ClinicalForm(QScrollArea):
         self._pause.timeout.connect(self.settled)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setWidget(self._build())
+        page = self._build()
+        self.setWidget(page)
+        # Without this the vertical scroll bar would cover the right edge of the editors.
+        self.setMinimumWidth(page.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width())
         self.setAccessibleName("Clinical record")
         for row in self.rows.values():
             row.entered.connect(self._enter)
@@ -54,6 +58,7 @@ class ClinicalForm(QScrollArea):
             form = QFormLayout()
             form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
             form.setVerticalSpacing(GRID // 2)
+            form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
             for field in FIELDS:
                 if field.group is group:
                     self.rows[field.name].add_to(form)
@@ -118,7 +123,7 @@ class FieldRow(QWidget):
         unit = f" <small>{self.field.unit}</small>" if self.field.unit else ""
         label = QLabel(f"{self.field.label}{unit}")
         label.setWordWrap(True)
-        label.setMinimumWidth(15 * GRID)
+
         label.setBuddy(self.editor)
         form.addRow(label, self)
 
@@ -151,11 +156,13 @@ class FieldRow(QWidget):
                 box = QComboBox()
                 box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
                 box.addItems([_MISSING, *(self.field.choices or ("yes", "no"))])
+                box.setMinimumWidth(9 * GRID)
                 box.currentTextChanged.connect(self._read)
                 return box
             case _:
                 line = QLineEdit()
                 line.setPlaceholderText("missing")
+                line.setMinimumWidth(9 * GRID)
                 line.textEdited.connect(self._read)
                 return line
 

@@ -18,7 +18,7 @@ from star_core.types import Assessment, RegionRisk
 from star_viewer.session import IncidenceMode, Session
 from star_viewer.theme import GRID
 
-_HEADINGS = ("Region", "ml", "% of patients")
+_HEADINGS = ("Region", "ml", "risk, %")
 
 
 class RegionsPanel(QWidget):
@@ -37,6 +37,9 @@ class RegionsPanel(QWidget):
         self.table.setWordWrap(True)
         self.table.setAccessibleName("Risk by region")
         self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        for column in (1, 2):
+            self.table.horizontalHeader().setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         note = QLabel("The parts add up to the first row. Location is unvalidated.")
         note.setProperty("role", "faint")
         note.setWordWrap(True)
@@ -56,7 +59,6 @@ class RegionsPanel(QWidget):
             self._set(row, 0, region.name)
             self._set(row, 1, f"{region.volume_ml:.0f}")
         self._show()
-        self.table.resizeRowsToContents()
 
     def _show(self, *_: object) -> None:
         for row, region in enumerate(self._regions):

@@ -1,0 +1,175 @@
+"""The promised figures, each measured beside its peer in the same run; ratios travel between machines, seconds do not.
+
+Source of each goal: docs/results/first-light.md.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+REPEATS = 5
+SERIES_SLICES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkResult:
+    """One figure: ours and the peer's in ``unit``, and the goal in words."""
+
+    figure: str
+    ours: float
+    peer: float | None
+    peer_name: str
+    unit: str
+    goal: str
+
+    def to_row(self) -> tuple[str, str, str, str, str]:
+        """Return the figure as a row of text."""
+        peer = "" if self.peer is None else f"{self.peer:.3g} {self.unit} ({self.peer_name})"
+        ratio = "" if self.peer is None else f"{self.ours / self.peer:.2f}"
+        return self.figure, f"{self.ours:.3g} {self.unit}", peer, ratio, self.goal
+
+    def to_json(self) -> dict[str, object]:
+        """Return the figure for programs."""
+        return asdict(self)
+
+
+def run_benchmarks(ct: Path | None, segmentation: Path | None) -> list[BenchmarkResult]:
+    """Measure reading and assessing; ``ct`` is a real CT, the demonstration patient is written where none is given."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        results = [measure_reading(work / "series")]
+        if ct is None:
+            from star_core.api import write_demo
+
+            write_demo(work / "demo")
+            ct, segmentation = work / "demo" / "ct", work / "demo" / "segmentation.dcm"
+        results += measure_assess(ct, segmentation, work / "assessment")
+        results += measure_network()
+    return results
+
+
+def measure_reading(folder: Path) -> BenchmarkResult:
+    """Measure discovery and reading of 200 slices with all checks beside SimpleITK's series reader."""
+    import SimpleITK as sitk  # noqa: N813
+
+    from star_core.dicom.discover import discover_series
+    from star_core.dicom.read import read_volume
+
+    _write_series(folder)
+
+    def ours() -> None:
+        read_volume(discover_series(folder).by_modality("CT")[0])
+
+    def peer() -> None:
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+        reader.Execute()
+
+    ours_s, peer_s = _median_of_both(ours, peer)
+    return BenchmarkResult(
+        figure=f"reading {SERIES_SLICES} slices with all checks",
+        ours=ours_s,
+        peer=peer_s,
+        peer_name="SimpleITK",
+        unit="s",
+        goal="ratio at most 1",
+    )
+
+
+def _write_series(folder: Path) -> None:
+    from star_core.dicom.export import write_ct_series
+    from star_core.types import Geometry, Volume
+
+    generator = np.random.default_rng(0)
+    voxels = generator.integers(-1000, 1000, (SERIES_SLICES, 512, 512), dtype=np.int16)
+    affine = np.array([[0, 0, 0.7, -180], [0, 0.7, 0, -180], [1.5, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
+    volume = Volume(
+        voxels_hu=voxels, geometry=Geometry(shape=voxels.shape, affine_lps=affine), series_uid="2.25.200200200"
+    )
+    write_ct_series(volume, folder, patient_id="BENCHMARK")
+
+
+def measure_assess(ct: Path, segmentation: Path | None, out: Path) -> list[BenchmarkResult]:
+    """Measure ``star assess`` from a cold start: wall time and peak memory of the process and its children."""
+    command = [sys.executable, "-m", "star_core.cli", "assess", "--ct", str(ct), "--out", str(out)]
+    if segmentation is not None:
+        command += ["--seg", str(segmentation)]
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    wall_s = time.perf_counter() - start
+    peak_gb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    return [
+        BenchmarkResult(
+            figure="star assess, cold start",
+            ours=wall_s,
+            peer=None,
+            peer_name="",
+            unit="s",
+            goal="at most 15 s on 2 cores",
+        ),
+        BenchmarkResult(
+            figure="star assess, peak memory",
+            ours=peak_gb,
+            peer=None,
+            peer_name="",
+            unit="GB",
+            goal="below 2.5 GB",
+        ),
+    ]
+
+
+def measure_network() -> list[BenchmarkResult]:
+    """Measure the tracker's first layer by its exact shortcut beside the plain convolution of every year."""
+    import torch
+    from torch.nn import functional as F
+
+    from star_core.clinical.fields import MODEL_FIELDS
+    from star_core.model.config import StarConfig
+    from star_core.model.star import Star
+
+    torch.manual_seed(0)
+    config = StarConfig(n_clinical=len(MODEL_FIELDS))
+    stem, years = (network := Star(config).eval()).tracker.stem, network.tracker.years
+    scan = torch.randn(1, stem.image.in_channels, *config.grid_shape)
+    weight = torch.cat([stem.image.weight, stem.year], dim=1)
+
+    def plain() -> None:
+        for year in years:
+            constant = year[None, :, None, None, None].expand(1, -1, *config.grid_shape)
+            F.conv3d(torch.cat([scan, constant], dim=1), weight, stem.image.bias, stride=2, padding=1)
+
+    with torch.inference_mode():
+        ours_s, peer_s = _median_of_both(lambda: stem(scan, years), plain)
+    return [
+        BenchmarkResult(
+            figure="first layer of twelve years",
+            ours=ours_s,
+            peer=peer_s,
+            peer_name="plain convolutions",
+            unit="s",
+            goal="same numbers, less work",
+        )
+    ]
+
+
+def _median_of_both(ours: Callable[[], object], peer: Callable[[], object]) -> tuple[float, float]:
+    """Return the median times of both, taken in turns after one run of each to warm up."""
+    ours()
+    peer()
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(REPEATS):
+        for work, measured in zip((ours, peer), times, strict=True):
+            start = time.perf_counter()
+            work()
+            measured.append(time.perf_counter() - start)
+    return statistics.median(times[0]), statistics.median(times[1])
