@@ -90,13 +90,16 @@ def train(
     name: Annotated[str | None, typer.Option("--name", help="Name of the model; else the folder's.")] = None,
     title: Annotated[str, typer.Option("--title", help="Title on the card.")] = "",
     epochs: Epochs = None,
+    elastic_mm: Annotated[
+        float, typer.Option("--elastic-mm", min=0.0, help="Largest elastic displacement; 0 trains three times as fast.")
+    ] = 5.0,
     seed: Seed = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a new model; Ctrl+C keeps the best epoch so far."""
     from star_core.training.run import TrainingSettings
 
-    changes = {"seed": seed} | ({"epochs": epochs} if epochs else {})
+    changes = {"seed": seed, "elastic_mm": elastic_mm} | ({"epochs": epochs} if epochs else {})
     settings = TrainingSettings().model_copy(update=changes)
     with console.training(as_json) as watcher:
         card = api.train(

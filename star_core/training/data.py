@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from star_core.cohort.manifest import Manifest, ManifestPatient, load_input
+from star_core.imaging.augment import Augmentation, augment_input
 from star_core.model.config import StarConfig
 from star_core.model.predict import choose_device, mixed_precision
 from star_core.model.star import Star, StarBatch, build_batch
@@ -61,6 +62,11 @@ class CohortDataset(Dataset[TrainingBatch]):
         generator = np.random.default_rng(settings.seed)
         self._member_weights = generator.poisson(1.0, (len(self._patients), config.n_members)).astype(np.float32)
         self._generator = np.random.default_rng(settings.seed + 1)
+        self._augmentation = Augmentation(
+            elastic_mm=settings.elastic_mm,
+            noise_sigma=settings.noise_sigma,
+            blur_sigma_mm=settings.blur_sigma_mm,
+        )
 
     def __len__(self) -> int:
         return len(self._patients)
@@ -68,22 +74,17 @@ class CohortDataset(Dataset[TrainingBatch]):
     def __getitem__(self, index: int) -> TrainingBatch:
         patient = self._patients[index]
         model_input = load_input(self._manifest, patient)
+        site = draw_site(patient.outcome, model_input)
         if self._training:
-            model_input = self._disturb(model_input)
+            model_input, site = augment_input(model_input, site, self._augmentation, self._generator)
+            if self._generator.random() < self._settings.hide_structures:
+                model_input = hide_optional_structures(model_input)
         return TrainingBatch(
             star=build_batch(model_input, self._config),
-            outcome=build_outcome(patient.outcome, model_input, learn_sites=self._settings.learn_sites),
+            outcome=build_outcome(patient.outcome, model_input, site if self._settings.learn_sites else None),
             member_weights=torch.from_numpy(self._member_weights[index])[None],
             patient_ids=(patient.patient_id,),
         )
-
-    def _disturb(self, model_input: ModelInput) -> ModelInput:
-        sigma = self._generator.uniform(0.0, self._settings.noise_sigma)
-        noise = self._generator.standard_normal(model_input.image.shape, dtype=np.float32)
-        model_input = replace(model_input, image=model_input.image + np.float32(sigma) * noise)
-        if self._generator.random() < self._settings.hide_structures:
-            model_input = hide_optional_structures(model_input)
-        return model_input
 
 
 class TrackedDataset(Dataset[TrainingBatch]):
@@ -122,32 +123,34 @@ def hide_optional_structures(model_input: ModelInput) -> ModelInput:
     return replace(model_input, fractions=fractions, known=model_input.known & ~_OPTIONAL)
 
 
-def build_outcome(outcome: Outcome, model_input: ModelInput, *, learn_sites: bool) -> OutcomeBatch:
-    """Return the outcome of one patient, with the recorded site as a ball of 10 mm in the tissue at risk."""
+def build_outcome(outcome: Outcome, model_input: ModelInput, site: FloatArray | None) -> OutcomeBatch:
+    """Return the outcome of one patient; ``site`` (D, H, W) marks where the recurrence arose, ``None`` is not used."""
     site_ml = None
-    if learn_sites:
-        site_ml = torch.zeros((1, *model_input.geometry.shape))
-        if outcome.site_lps_mm is not None:
-            site_ml[0] = torch.from_numpy(_site_tissue_ml(outcome.site_lps_mm, model_input))
+    if site is not None:
+        site_ml = torch.from_numpy(
+            site * model_input.at_risk_fraction * np.float32(model_input.geometry.voxel_volume_ml)
+        )
     return OutcomeBatch(
         event_months=torch.tensor([outcome.event_months], dtype=torch.float32),
         cause=torch.tensor([CENSORED if outcome.cause is None else CAUSES.index(outcome.cause)]),
         survival_months=torch.tensor([outcome.survival_months], dtype=torch.float32),
         died=torch.tensor([outcome.died]),
-        site_ml=site_ml,
+        site_ml=None if site_ml is None else site_ml[None],
     )
 
 
-def _site_tissue_ml(site_lps_mm: tuple[float, float, float], model_input: ModelInput) -> FloatArray:
+def draw_site(outcome: Outcome, model_input: ModelInput) -> FloatArray:
+    """Return float32 (D, H, W): 1 within 10 mm of the recorded recurrence site; all 0 where none is recorded."""
     geometry = model_input.geometry
-    index = geometry.lps_to_index(np.array(site_lps_mm))
+    if outcome.site_lps_mm is None:
+        return np.zeros(geometry.shape, dtype=np.float32)
+    index = geometry.lps_to_index(np.array(outcome.site_lps_mm))
     squared_mm2 = np.zeros(geometry.shape)
     for axis, (size, place, mm) in enumerate(zip(geometry.shape, index, geometry.spacing_mm, strict=True)):
         offset_mm = (np.arange(size) - place) * mm
         squared_mm2 += np.square(offset_mm).reshape([-1 if other == axis else 1 for other in range(3)])
-    ball = squared_mm2 <= SITE_RADIUS_MM**2
-    site: FloatArray = (ball * model_input.at_risk_fraction * geometry.voxel_volume_ml).astype(np.float32)
-    return site
+    ball: FloatArray = (squared_mm2 <= SITE_RADIUS_MM**2).astype(np.float32)
+    return ball
 
 
 def collate(batches: Sequence[TrainingBatch]) -> TrainingBatch:

@@ -18,15 +18,17 @@ class TrainingSettings(BaseModel):
 
     epochs: int = Field(default=12, ge=1, le=1000)
     batch_size: int = Field(default=1, ge=1)
-    accumulate_batches: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0.0)
+    accumulate_batches: int = Field(default=2, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0.0)
     weight_decay: float = Field(default=1e-2, ge=0.0)
     alignment_weight: float = Field(default=0.02, ge=0.0)
     disentanglement_weight: float = Field(default=0.1, ge=0.0)
     reconstruction_weight: float = Field(default=0.05, ge=0.0)
     learn_sites: bool = True
     hide_structures: float = Field(default=0.15, ge=0.0, le=1.0)
+    elastic_mm: float = Field(default=5.0, ge=0.0)
     noise_sigma: float = Field(default=0.1, ge=0.0)
+    blur_sigma_mm: float = Field(default=0.5, ge=0.0)
     patience_epochs: int = Field(default=6, ge=1)
     seed: int = 0
     device: str = "auto"
