@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from star_core.errors import NotCtError, SegmentationError, StorageError
+from star_core.errors import ClinicalRecordError, NotCtError, SegmentationError, StorageError
 from star_core.model.registry import ModelInfo, activate_model, find_model, list_models, user_models_folder
 from star_core.types import (
     Assessment,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from star_core.assessment import Assessor
     from star_core.dicom.discover import Discovery, SeriesFiles
     from star_core.dicom.summary import FolderSummary
+    from star_core.evaluation.benchmark import BenchmarkResult
     from star_core.model.bundle import ModelCard
     from star_core.training.run import EpochCallback, TrainingSettings
 
@@ -42,6 +43,7 @@ __all__ = [
     "list_series",
     "load_assessor",
     "open_case",
+    "run_benchmarks",
     "train",
     "write_assessment",
     "write_demo",
@@ -51,6 +53,7 @@ __all__ = [
 
 CLINICAL_FILE = "clinical.json"
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
+WORKBOOK_SUFFIXES = (".xlsx", ".xlsm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,7 @@ def open_case(
     series_uid: str | None = None,
     segmentation: Path | None = None,
     clinical: Path | None = None,
+    patient_id: str | None = None,
     progress: ProgressCallback = ignore_progress,
 ) -> Case:
     """Read one patient: the CT, its expert segmentation where there is one, and the clinical record.
@@ -117,7 +121,9 @@ def open_case(
     segmentation
         DICOM SEG file or folder; searched in ``folder`` when not given.
     clinical
-        Clinical record as JSON.
+        Clinical record as JSON, or a workbook with a row for ``patient_id``.
+    patient_id
+        The patient's name in the workbook.
     progress
         Called with slices read and their total.
 
@@ -126,10 +132,8 @@ def open_case(
     StorageError, DicomError, SegmentationError, ClinicalRecordError
         With a message that says what is wrong and what to do.
     """
-    from star_core.clinical.record import read_record_json
-
     record_file = clinical or _record_beside(folder)
-    record = ClinicalRecord() if record_file is None else read_record_json(record_file)
+    record = ClinicalRecord() if record_file is None else _read_record(record_file, patient_id)
     if folder.name.lower().endswith(NIFTI_SUFFIXES):
         return _open_nifti(folder, segmentation, record)
     return _open_dicom(folder, series_uid, segmentation, record, progress)
@@ -140,6 +144,19 @@ def _record_beside(folder: Path) -> Path | None:
         if candidate.is_file():
             return candidate
     return None
+
+
+def _read_record(path: Path, patient_id: str | None) -> ClinicalRecord:
+    from star_core.clinical.record import read_record_json
+    from star_core.clinical.tables import read_workbook_record
+
+    if path.suffix.lower() not in WORKBOOK_SUFFIXES:
+        return read_record_json(path)
+    if patient_id is None:
+        raise ClinicalRecordError(
+            f"The workbook {path.name!r} holds many patients.", remedy="Say which one (option --patient)."
+        )
+    return read_workbook_record(path, patient_id)
 
 
 def _open_nifti(path: Path, segmentation: Path | None, record: ClinicalRecord) -> Case:
@@ -274,6 +291,19 @@ def write_report(case: Case, assessment: Assessment, path: Path) -> None:
     from star_core.report.pdf import write_report as write_pdf
 
     write_pdf(case, assessment, path)
+
+
+def run_benchmarks(ct: Path | None = None, segmentation: Path | None = None) -> list[BenchmarkResult]:
+    """Measure the promised figures, each beside its peer; on the demonstration patient when no CT is given."""
+    import tempfile
+
+    from star_core.evaluation.benchmark import measure_all
+
+    with tempfile.TemporaryDirectory() as folder:
+        if ct is None:
+            write_demo(Path(folder) / "demo")
+            ct, segmentation = Path(folder) / "demo" / "ct", Path(folder) / "demo" / "segmentation.dcm"
+        return measure_all(ct, segmentation, Path(folder))
 
 
 # --------------------------------------------------------------------------- training

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import star_core
 from star_core import api, console
 from star_core.errors import StarError
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     name="star",
@@ -56,7 +53,8 @@ def assess(
     ct: Annotated[Path, typer.Option("--ct", help="Folder with the CT, or a NIfTI file.", show_default=False)],
     out: OutFolder,
     seg: Annotated[Path | None, typer.Option("--seg", help="DICOM SEG, file or folder.")] = None,
-    clinical: Annotated[Path | None, typer.Option("--clinical", help="Clinical record as JSON.")] = None,
+    clinical: Annotated[Path | None, typer.Option("--clinical", help="Clinical record: JSON or workbook.")] = None,
+    patient: Annotated[str | None, typer.Option("--patient", help="The patient's name in the workbook.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Model by name or folder; else the active one.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -65,7 +63,7 @@ def assess(
     from star_core.storage import refuse_filled_folder
 
     refuse_filled_folder(out)
-    case = api.open_case(ct, segmentation=seg, clinical=clinical)
+    case = api.open_case(ct, segmentation=seg, clinical=clinical, patient_id=patient)
     assessment = api.assess(case, model)
     api.write_assessment(case, assessment, out)
     console.print_json(to_forecast_json(assessment)) if as_json else console.print_forecast(assessment, out)
@@ -177,9 +175,7 @@ def bench(
     as_json: JsonFlag = False,
 ) -> None:
     """Measure the promised figures, each beside its peer in the same run."""
-    from star_core.evaluation.benchmark import run_benchmarks
-
-    results = run_benchmarks(ct, seg)
+    results = api.run_benchmarks(ct, seg)
     console.print_json([result.to_json() for result in results]) if as_json else console.print_benchmarks(results)
 
 

@@ -19,6 +19,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--clinical", type=Path, help="clinical record as JSON")
     parser.add_argument("--demo", action="store_true", help="open the demonstration patient (synthetic)")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="keep pictures of the window and close")
+    parser.add_argument("--measure", type=Path, metavar="FILE", help="measure the window, write JSON and close")
     parser.add_argument("--version", action="version", version=f"star-viewer {star_core.__version__}")
     return parser.parse_args(arguments)
 
@@ -34,12 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     qt_app = QApplication(sys.argv[:1])
     qt_app.setApplicationName("STAR Viewer")
     star = StarApp(qt_app)
-    star.show()
     if options.pictures is not None:
         from star_viewer.pictures import PictureTaker
 
         PictureTaker(star, options.pictures)
         star.window.resize(1600, 1000)
+    if options.measure is not None:
+        from star_viewer.measure import WindowMeter
+
+        WindowMeter(star, options.measure)
+    star.show()
     if options.folder is not None:
         star.workflow.open_folder(options.folder, segmentation=options.seg, clinical=options.clinical)
     elif options.demo:

@@ -63,7 +63,13 @@ class StarApp(QObject):
         self._apply_settings()
 
     def show(self) -> None:
-        """Show the window; the worker, the icons and VTK start once it stands."""
+        """Show the window; the worker loads beside it, and the views make their context once it stands."""
+        self.runner.start()
+        # Loading libraries holds Python's lock for tenths of a second: before the window shows it blocks nobody.
+        self.window.star_actions.load_icons()
+        load = getattr(self.window.views, "load", None)
+        if load is not None:
+            load()
         self.window.show()
         QTimer.singleShot(0, self._start_rest)
 
@@ -76,12 +82,10 @@ class StarApp(QObject):
             finalise()
 
     def _start_rest(self) -> None:
-        self.runner.start()
         self.workflow.list_models()
         warm_up = getattr(self.window.views, "warm_up", None)
         if warm_up is not None:
             warm_up()
-        QTimer.singleShot(200, self.window.star_actions.load_icons)
 
     # ------------------------------------------------------------------ wiring
 

@@ -127,5 +127,5 @@ class Workflow(QObject):
     def _fail(self, request: Request, failure: Failed) -> None:
         if isinstance(request, OpenCase | InstallModel | WriteReport):
             self.refused.emit(failure)
-        else:
+        elif not isinstance(request, ListSeries):  # the case of the same folder is opened next and tells the reason
             self.troubled.emit(request, failure)

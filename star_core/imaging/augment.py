@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from star_core.types import FloatArray, ModelInput
+from star_core.types import DoubleArray, FloatArray, ModelInput
 
 CONTROL_POINTS = (7, 7, 7)
 
@@ -46,7 +46,7 @@ def augment_input(
 
 
 def _bend(
-    channels: FloatArray, affine_lps: FloatArray, largest_mm: float, generator: np.random.Generator
+    channels: FloatArray, affine_lps: DoubleArray, largest_mm: float, generator: np.random.Generator
 ) -> FloatArray:
     import torch
     import torchio as tio

@@ -55,7 +55,7 @@ def find_portal_bifurcation(portal: BoolArray, geometry: Geometry) -> float | No
     labels, count = label(coarse, structure=np.ones((3, 3, 3)))
     if count > 1:
         coarse = np.asarray(labels) == (1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
-    line: BoolArray = skeletonize(coarse)  # type: ignore[no-untyped-call]
+    line: BoolArray = skeletonize(coarse)
     neighbours = convolve(line.astype(np.uint8), np.ones((3, 3, 3), dtype=np.uint8), mode="constant") - 1
     branch = line & (neighbours >= 3)
     if not branch.any():

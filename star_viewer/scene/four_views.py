@@ -112,8 +112,12 @@ class FourViews(QWidget):
         """Paint the newest pictures without waiting for the event loop."""
         self.repaint()
 
+    def load(self) -> None:
+        """Load VTK's libraries; call it before the window shows, because loading holds Python's lock."""
+        import star_viewer.scene.stage  # noqa: F401
+
     def warm_up(self) -> None:
-        """Load VTK in the background; call it once the window stands."""
+        """Make the drawing context in the background; call it once the window stands."""
         self._drawer.warm_up()
 
     def reset_views(self) -> None:
