@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from star_core.types import ClinicalRecord, Finding, Severity, Sex
 MISSING_CODE = -999
 _FIELD_BY_COLUMN = {field.workbook_column.lower(): field for field in FIELDS}
 _TRUE, _FALSE = {"yes", "true", "1", "y"}, {"no", "false", "0", "n"}
+_AMBIGUOUS = re.compile(r"[1-9]\d{0,2},\d{3}")
 _IGNORED_KEYS = {"patient-id", "patient_id", "de-identify scout name", "relevant_notes", "notice"}
 _OUTCOME_COLUMNS = {
     "overall_survival_months",
@@ -164,6 +166,9 @@ def _to_boolean(field: ClinicalField, raw: Any) -> bool:
 
 
 def _to_number(field: ClinicalField, raw: Any, scale: float) -> float | int:
+    if _AMBIGUOUS.fullmatch(str(raw).strip()):
+        plain, decimal = str(raw).strip().replace(",", ""), str(raw).strip().replace(",", ".")
+        raise ClinicalRecordError(f"{field.label}: {raw!r} can be {plain} or {decimal}; write it without the comma.")
     try:
         if isinstance(raw, bool):
             raise ValueError
@@ -179,7 +184,8 @@ def _to_number(field: ClinicalField, raw: Any, scale: float) -> float | int:
         if number != round(number):
             raise ClinicalRecordError(f"{field.label}: {number:g}, expected a whole number.")
         return round(number)
-    return round(number, 6)
+    # A fraction of the workbook times 100 carries the last digits of binary arithmetic.
+    return number if scale == 1.0 else round(number, 6)
 
 
 def _unknown(name: str) -> str:

@@ -1,0 +1,71 @@
+"""Things that are dear to make, shared by the tests of the core: a phantom, a small cohort, an untrained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from star_core.cohort.manifest import Manifest
+from star_core.cohort.phantom import Phantom, draw_phantom, write_phantom_cohort
+from star_core.model.bundle import CohortCard, ModelCard, write_bundle
+from star_core.model.config import StarConfig
+
+COHORT_SIZE = 20
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees or changes the user's models and settings."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("STAR_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def phantom() -> Phantom:
+    return draw_phantom(3)
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return write_phantom_cohort(COHORT_SIZE, tmp_path_factory.mktemp("cohort") / "phantoms", seed=5, workers=2)
+
+
+@pytest.fixture(scope="session")
+def untrained_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+
+    from star_core.model.star import Star
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("bundle") / "untrained"
+    network = Star(build_config())
+    write_bundle(build_card(), network.state_dict(), folder)
+    return folder
+
+
+def build_config() -> StarConfig:
+    from star_core.clinical.fields import MODEL_FIELDS
+
+    return StarConfig(n_clinical=len(MODEL_FIELDS))
+
+
+def build_card(name: str = "untrained") -> ModelCard:
+    from star_core.clinical.fields import MODEL_FIELDS
+
+    return ModelCard(
+        name=name,
+        title="Untrained network",
+        demonstration=True,
+        software_version="0",
+        created_utc="2026-01-01T00:00:00+00:00",
+        architecture=build_config(),
+        preprocessing={},
+        fields=tuple(field.name for field in MODEL_FIELDS),
+        cohort=CohortCard(kind="phantom", name="none", patients=20, synthetic=True, split={}),
+        at_risk=(90, 80, 70, 60, 50, 40, 30, 20, 15, 10, 9, 8),
+        training={},
+        intended_use="Tests.",
+        not_for="Anything else.",
+    )
