@@ -119,7 +119,7 @@ def _list_files(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise StorageError(
-            "The folder does not exist or is not a folder.",
+            f"There is no file or folder {folder.name!r}.",
             remedy="Choose the folder that holds the DICOM files.",
             details=f"path: {folder}",
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,32 +134,34 @@ def run_trainer(
     batches = -(-len(train_set) // settings.batch_size)  # type: ignore[arg-type]
     steps = settings.epochs * -(-batches // settings.accumulate_batches)
     watch = TrainingWatch(settings, out, progress=progress, on_epoch=on_epoch, should_stop=should_stop)
-    trainer = L.Trainer(
-        max_epochs=settings.epochs,
-        accelerator="cpu" if settings.device == "cpu" else "auto",
-        devices=1,
-        accumulate_grad_batches=settings.accumulate_batches,
-        gradient_clip_val=1.0,
-        callbacks=[watch],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
+    with _quiet_lightning():
+        trainer = L.Trainer(
+            max_epochs=settings.epochs,
+            accelerator="cpu" if settings.device == "cpu" else "auto",
+            devices=1,
+            accumulate_grad_batches=settings.accumulate_batches,
+            gradient_clip_val=1.0,
+            callbacks=[watch],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
     generator = torch.Generator().manual_seed(settings.seed)
     try:
-        trainer.fit(
-            StarTask(network, settings, steps),
-            DataLoader(
-                train_set,
-                batch_size=settings.batch_size,
-                shuffle=True,
-                collate_fn=collate,
-                generator=generator,
-            ),
-            DataLoader(validation_set, batch_size=settings.batch_size, collate_fn=collate),
-        )
+        with _quiet_lightning():
+            trainer.fit(
+                StarTask(network, settings, steps),
+                DataLoader(
+                    train_set,
+                    batch_size=settings.batch_size,
+                    shuffle=True,
+                    collate_fn=collate,
+                    generator=generator,
+                ),
+                DataLoader(validation_set, batch_size=settings.batch_size, collate_fn=collate),
+            )
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             "The graphics card has too little memory for training.",
@@ -165,6 +170,21 @@ def run_trainer(
         ) from error
     watch.restore_best(network)
     network.to("cpu").eval()
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's advertisements and remarks on its own internals from the user and from the caller's filters."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*|torch\.utils\.data\..*")
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def build_card(

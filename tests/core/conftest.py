@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from star_core import api
 from star_core.cohort.manifest import Manifest
 from star_core.cohort.phantom import Phantom, draw_phantom, write_phantom_cohort
 from star_core.model.bundle import CohortCard, ModelCard, write_bundle
 from star_core.model.config import StarConfig
+from star_core.types import Assessment, Case
 
 COHORT_SIZE = 20
 
@@ -69,3 +71,17 @@ def build_card(name: str = "untrained") -> ModelCard:
         intended_use="Tests.",
         not_for="Anything else.",
     )
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demonstration patient as DICOM."""
+    folder = tmp_path_factory.mktemp("demo") / "patient"
+    api.write_demo(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_assessed(untrained_bundle: Path) -> tuple[Case, Assessment]:
+    case = api.demo_case()
+    return case, api.assess(case, str(untrained_bundle))

@@ -1,0 +1,46 @@
+"""An assessor remembers the scan and minds the record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from star_core import api
+from star_core.assessment import Assessor, to_forecast_json
+from star_core.errors import BundleError
+from star_core.model.bundle import ModelBundle, read_bundle
+from star_core.types import Assessment, Case
+
+
+def test_a_changed_record_changes_the_forecast_and_keeps_the_scan(untrained_bundle: Path) -> None:
+    case = api.demo_case()
+    assessor = Assessor(read_bundle(untrained_bundle))
+    steps: list[tuple[int, int]] = []
+    first = assessor.assess(case, progress=lambda done, total: steps.append((done, total)))
+    assert steps[0] == (0, 4)
+    assert steps[-1] == (4, 4)
+    older = replace(case, clinical=replace(case.clinical, age_years=85.0))
+    second = assessor.assess(older)
+    assert second.model_input.image is first.model_input.image or np.shares_memory(
+        second.model_input.image, first.model_input.image
+    )
+    assert not np.allclose(second.forecast.overall_survival, first.forecast.overall_survival, atol=1e-9)
+    again = assessor.assess(case)
+    np.testing.assert_allclose(again.forecast.overall_survival, first.forecast.overall_survival)
+
+
+def test_a_demonstration_model_says_so_in_every_result(demo_assessed: tuple[Case, Assessment]) -> None:
+    content = to_forecast_json(demo_assessed[1])
+    codes = {entry["code"] for entry in content["quality"]}  # type: ignore[index, attr-defined]
+    assert "demonstration-model" in codes
+    assert "esearch" in str(content["notice"])
+
+
+def test_a_model_of_other_fields_is_refused(untrained_bundle: Path) -> None:
+    bundle = read_bundle(untrained_bundle)
+    other = ModelBundle(card=bundle.card.model_copy(update={"fields": ("age_years",)}), weights=bundle.weights)
+    with pytest.raises(BundleError, match="other clinical fields"):
+        Assessor(other)
