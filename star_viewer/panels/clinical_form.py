@@ -42,7 +42,9 @@ class ClinicalForm(QScrollArea):
         self.setAccessibleName("Clinical record")
         for row in self.rows.values():
             row.entered.connect(self._enter)
-        session.clinical_changed.connect(self._show)
+        self._shown = session.clinical
+        session.clinical_changed.connect(self._show_changes)
+        session.volume_changed.connect(lambda: self._show(session.clinical))
         self._show(session.clinical)
 
     def _build(self) -> QWidget:
@@ -78,8 +80,16 @@ class ClinicalForm(QScrollArea):
         self._pause.start()
 
     def _show(self, record: ClinicalRecord) -> None:
+        self._shown = record
         for name, row in self.rows.items():
             row.show_value(getattr(record, name))
+
+    def _show_changes(self, record: ClinicalRecord) -> None:
+        # A refused entry of another field stays in sight with its problem; it must not turn into a value by itself.
+        before, self._shown = self._shown, record
+        for name, row in self.rows.items():
+            if getattr(record, name) != getattr(before, name):
+                row.show_value(getattr(record, name))
 
 
 class ChangeField(QUndoCommand):
