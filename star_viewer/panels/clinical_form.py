@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QUndoCommand, QUndoStack
+from PySide6.QtGui import QUndoCommand, QUndoStack, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from star_core.clinical.fields import FIELDS, ClinicalField, FieldGroup, FieldKind, FieldValue
@@ -106,6 +106,13 @@ class ChangeField(QUndoCommand):
         self._form.change(self._name, self._before)
 
 
+class ChoiceBox(QComboBox):
+    """A choice that the wheel passes by: scrolling through the form must not change a patient's record."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
 class FieldRow(QWidget):
     """The editor of one field, its unit, and the problem with what is typed, told at once."""
 
@@ -163,7 +170,7 @@ class FieldRow(QWidget):
     def _build_editor(self) -> QLineEdit | QComboBox:
         match self.field.kind:
             case FieldKind.BOOLEAN | FieldKind.CHOICE:
-                box = QComboBox()
+                box = ChoiceBox()
                 box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
                 box.addItems([_MISSING, *(self.field.choices or ("yes", "no"))])
                 box.setMinimumWidth(9 * GRID)
