@@ -220,7 +220,6 @@ def test_typing_the_same_value_again_changes_nothing(qtbot: QtBot, session: Sess
 
 def test_scrolling_through_the_form_changes_no_value(session: Session, form: ClinicalForm) -> None:
     session.set_clinical(RECORD)
-    form.resize(form.width(), 200)
     box = _box(form, "multiple_metastases")
     middle = QPointF(box.rect().center())
     event = QWheelEvent(
@@ -235,4 +234,4 @@ def test_scrolling_through_the_form_changes_no_value(session: Session, form: Cli
     )
     QApplication.sendEvent(box, event)
     assert session.clinical == RECORD
-    assert form.verticalScrollBar().value() > 0
+    assert not event.isAccepted()  # it goes on to the form, which scrolls
