@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtCore import QMimeData, QPointF, Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -82,7 +83,13 @@ def star_with_case(qtbot: QtBot, star: StarApp) -> StarApp:
     return star
 
 
-def grab(widget: QWidget) -> QImage:
-    """A widget as a person sees it."""
-    pixmap: QPixmap = widget.grab()
-    return pixmap.toImage()
+def drop(window: QWidget, mime: QMimeData) -> bool:
+    """Drop data onto a window as a user does; return whether it took them when they came in."""
+    place = window.rect().center()
+    action, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    none = Qt.KeyboardModifier.NoModifier
+    entering = QDragEnterEvent(place, action, mime, left, none)
+    QApplication.sendEvent(window, entering)
+    if entering.isAccepted():
+        QApplication.sendEvent(window, QDropEvent(QPointF(place), action, mime, left, none))
+    return entering.isAccepted()
