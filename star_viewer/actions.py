@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QLineEdit, QMenuBar, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QMenuBar, QWidget
 
 from star_viewer.session import WINDOW_PRESETS, Session
 
@@ -105,13 +105,18 @@ class Actions:
 
 
 class YearKeys(QObject):
-    """Gives Ctrl+Left and Ctrl+Right to the years even while a text field has the focus."""
+    """Gives Ctrl+Left and Ctrl+Right to the years even while a text field has the focus.
+
+    A letter typed into a choice stays there: M means male in the field of sex, not annual risk.
+    """
 
     def __init__(self, session: Session, window: QWidget) -> None:
         super().__init__(window)
         self._session = session
         for field in window.findChildren(QLineEdit):
             field.installEventFilter(self)
+        for choice in window.findChildren(QComboBox):
+            choice.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
@@ -119,4 +124,8 @@ class YearKeys(QObject):
             if step is not None and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
                 self._session.set_year(self._session.year + step)
                 return True
+        in_choice = event.type() == QEvent.Type.ShortcutOverride and isinstance(watched, QComboBox)
+        if in_choice and isinstance(event, QKeyEvent) and event.text().isalpha():
+            event.accept()
+            return True
         return False

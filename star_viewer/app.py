@@ -130,6 +130,7 @@ class StarApp(QObject):
         runner.started.connect(lambda request: window.show_job(request.text))
         runner.progressed.connect(lambda request, done, total: window.show_job(request.text, done, total))
         runner.idle.connect(lambda: window.show_job(""))
+        runner.cancelled.connect(lambda _: self._show_models(self._models))
         workflow.case_opened.connect(self._show_case)
         workflow.series_listed.connect(self._show_series)
         workflow.models_listed.connect(self._show_models)
@@ -236,6 +237,7 @@ class StarApp(QObject):
         self._open(box)
 
     def _tell_trouble(self, request: Request, failure: Failed) -> None:
+        self._show_models(self._models)  # a model that was chosen and cannot be used must not stand in the chooser
         self.window.banners.tell(
             f"{request.text}: {failure.message} {failure.remedy}".strip(),
             severity=Severity.REFUSAL,

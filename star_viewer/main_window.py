@@ -167,7 +167,7 @@ class MainWindow(QMainWindow):
     def restore_geometry_text(self, text: str) -> None:
         """Restore size and place from the settings."""
         if text:
-            self.restoreGeometry(QByteArray.fromBase64(text.encode("ascii")))
+            self.restoreGeometry(QByteArray.fromBase64(text.encode("ascii", "ignore")))
 
     def geometry_text(self) -> str:
         """Return size and place for the settings."""

@@ -39,6 +39,7 @@ class Workflow(QObject):
         super().__init__(parent)
         self._session, self._runner = session, runner
         self.source: CaseSource | None = None
+        self._listed_folder: Path | None = None
         runner.finished.connect(self._take)
         runner.failed.connect(self._fail)
 
@@ -51,9 +52,9 @@ class Workflow(QObject):
         self._open(CaseSource(folder=folder, segmentation=segmentation, clinical=clinical))
 
     def open_series(self, series_uid: str) -> None:
-        """Open another series of the same folder."""
-        if self.source is not None and self.source.folder is not None:
-            self._open(CaseSource(folder=self.source.folder, series_uid=series_uid))
+        """Open another series of the folder that was listed last; its first choice may have been refused."""
+        if self._listed_folder is not None:
+            self._open(CaseSource(folder=self._listed_folder, series_uid=series_uid))
 
     def open_demo(self) -> None:
         """Open the synthetic patient."""
@@ -99,6 +100,7 @@ class Workflow(QObject):
             case AssessCase():
                 self._take_assessment(request, answer)
             case ListSeries():
+                self._listed_folder = request.folder
                 self.series_listed.emit(answer)
             case ListModels() | ActivateModel() | InstallModel():
                 self._take_models(answer)

@@ -46,6 +46,7 @@ class FineTuneDialog(QDialog):
         self._process: QProcess | None = None
         self._pending = ""
         self._bundle = ""
+        self._refused = False
         self.setWindowTitle("Fine-tune on our patients")
         self.cohort = QLineEdit()
         self.cohort.setPlaceholderText("Folder with manifest.json")
@@ -101,8 +102,11 @@ class FineTuneDialog(QDialog):
         if self.running or not self.cohort.text().strip():
             self.status.setText("Choose the cohort's folder first.")
             return
+        if not _is_file_name(self.name.text().strip()):
+            self.status.setText("Give the new model a name that can be a folder's name, without slashes.")
+            return
         self.chart.clear(self.epochs.value())
-        self._bundle, self._pending = "", ""
+        self._bundle, self._pending, self._refused = "", "", False
         process = QProcess(self)
         process.setProgram(self._command[0])
         process.setArguments([*self._command[1:], *self._arguments()])
@@ -162,12 +166,13 @@ class FineTuneDialog(QDialog):
                 self._bundle = bundle
                 self.status.setText("The new model is ready. It was measured on patients it has not seen.")
             case {"event": "error", "message": str(message)}:
+                self._refused = True
                 self.status.setText(message)
 
-    def _finish(self, code: int) -> None:
+    def _finish(self) -> None:
         self._read()
         self._process = None
-        if code != 0 and not self._bundle and self.status.text().endswith("…"):
+        if not self._bundle and not self._refused:
             self.status.setText("Training ended unexpectedly; nothing was changed.")
         self._show_running(False)
 
@@ -190,3 +195,7 @@ class FineTuneDialog(QDialog):
             self.cancel()
             return
         super().reject()
+
+
+def _is_file_name(text: str) -> bool:
+    return bool(text.strip(".")) and not set(text) & set("/\\:")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
@@ -44,7 +46,7 @@ class LossChart(QWidget):
         painter.drawLine(plot.bottomLeft(), plot.topLeft())
         caption = QRectF(plot.left(), plot.bottom() + 4, plot.width(), 2 * GRID)
         painter.drawText(caption, Qt.AlignmentFlag.AlignCenter, f"epoch (of {self.epochs})")
-        finite = [loss for _, *losses in self.points for loss in losses if loss == loss]
+        finite = [loss for _, *losses in self.points for loss in losses if math.isfinite(loss)]
         if not finite:
             painter.drawText(plot, Qt.AlignmentFlag.AlignCenter, "Loss curves appear after the first epoch.")
             return
@@ -61,7 +63,7 @@ class LossChart(QWidget):
                     plot.bottom() - plot.height() * (0.05 + 0.9 * (point[column] - low) / span),
                 )
                 for point in self.points
-                if point[column] == point[column]
+                if math.isfinite(point[column])
             ]
             painter.setPen(QPen(QColor(colour).lighter(125), 2))
             painter.drawPolyline(QPolygonF(line))

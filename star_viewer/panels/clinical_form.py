@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QUndoCommand, QUndoStack
+from PySide6.QtGui import QUndoCommand, QUndoStack, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from star_core.clinical.fields import FIELDS, ClinicalField, FieldGroup, FieldKind, FieldValue
@@ -42,7 +42,9 @@ class ClinicalForm(QScrollArea):
         self.setAccessibleName("Clinical record")
         for row in self.rows.values():
             row.entered.connect(self._enter)
-        session.clinical_changed.connect(self._show)
+        self._shown = session.clinical
+        session.clinical_changed.connect(self._show_changes)
+        session.volume_changed.connect(lambda: self._show(session.clinical))
         self._show(session.clinical)
 
     def _build(self) -> QWidget:
@@ -78,8 +80,16 @@ class ClinicalForm(QScrollArea):
         self._pause.start()
 
     def _show(self, record: ClinicalRecord) -> None:
+        self._shown = record
         for name, row in self.rows.items():
             row.show_value(getattr(record, name))
+
+    def _show_changes(self, record: ClinicalRecord) -> None:
+        # A refused entry of another field stays in sight with its problem; it must not turn into a value by itself.
+        before, self._shown = self._shown, record
+        for name, row in self.rows.items():
+            if getattr(record, name) != getattr(before, name):
+                row.show_value(getattr(record, name))
 
 
 class ChangeField(QUndoCommand):
@@ -94,6 +104,13 @@ class ChangeField(QUndoCommand):
 
     def undo(self) -> None:
         self._form.change(self._name, self._before)
+
+
+class ChoiceBox(QComboBox):
+    """A choice that the wheel passes by: scrolling through the form must not change a patient's record."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
 
 
 class FieldRow(QWidget):
@@ -153,7 +170,7 @@ class FieldRow(QWidget):
     def _build_editor(self) -> QLineEdit | QComboBox:
         match self.field.kind:
             case FieldKind.BOOLEAN | FieldKind.CHOICE:
-                box = QComboBox()
+                box = ChoiceBox()
                 box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
                 box.addItems([_MISSING, *(self.field.choices or ("yes", "no"))])
                 box.setMinimumWidth(9 * GRID)

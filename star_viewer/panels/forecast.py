@@ -52,8 +52,7 @@ class ForecastPanel(QWidget):
         self._refresh()
 
     def _refresh(self, *_: object) -> None:
-        if self._forecast is not None:
-            self.setAccessibleDescription(self.reading(self._session.year))
+        self.setAccessibleDescription(self.reading(self._session.year))
         self.update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:

@@ -1,0 +1,66 @@
+"""Runners for tests: one that answers in this process, and the real one without the cost of loading a network."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+from PySide6.QtCore import QObject, QTimer
+
+from star_core.errors import StarError
+from star_core.types import ignore_progress
+from star_viewer.jobs.requests import Request
+from star_viewer.jobs.runner import JobRunner
+from star_viewer.jobs.worker import Failed
+from tests.viewer.fakes import FakeTasks
+
+Answer = Callable[[Request], object]
+
+
+def make_quick_tasks() -> FakeTasks:
+    """Called in the worker process; what it would load ahead is not needed by any stand-in."""
+    sys.modules["star_core.assessment"] = ModuleType("star_core.assessment")
+    return FakeTasks()
+
+
+class DirectRunner(JobRunner):
+    """Takes requests like the real runner and answers in the next turn of the event loop, without a process.
+
+    ``requests`` holds what was asked. ``replace_answers`` maps a type of request to what answers it instead.
+    """
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.requests: list[Request] = []
+        self.replace_answers: dict[type[Request], Answer] = {}
+        self._tasks = FakeTasks()
+
+    def start(self) -> None:
+        """Nothing has to be started."""
+
+    def submit(self, request: Request) -> int:
+        self.requests.append(request)
+        QTimer.singleShot(0, self, lambda: self._do(request))
+        return len(self.requests)
+
+    def asked(self, kind: type[Request]) -> list[Request]:
+        """Return the requests of one type, oldest first."""
+        return [request for request in self.requests if type(request) is kind]
+
+    def _do(self, request: Request) -> None:
+        if self._closing:
+            return
+        self.started.emit(request)
+        try:
+            if type(request) in self.replace_answers:
+                answer = self.replace_answers[type(request)](request)
+            else:
+                answer = self._tasks.answer(request, ignore_progress)
+        except StarError as error:
+            self.failed.emit(request, Failed(0, error.message, error.remedy, error.details))
+        except ZeroDivisionError as error:
+            self.failed.emit(request, Failed(0, "Something unexpected happened.", "Try again.", repr(error)))
+        else:
+            self.finished.emit(request, answer)
+        self.idle.emit()
