@@ -63,11 +63,13 @@ def measure_network(
     if map_auc:
         measures.append(_mean("voxel AUC of the map at recorded sites", np.array(map_auc), split, seed))
         measures.append(_mean("voxel AUC of tumour distance at these sites", np.array(distance_auc), split, seed))
-    return tuple(measure for measure in measures if np.isfinite(measure.value))
+    return tuple(measure for measure in measures if np.isfinite([measure.value, measure.lower, measure.upper]).all())
 
 
 def _concordance(name: str, risk: DoubleArray, months: DoubleArray, event: BoolArray, split: str, seed: int) -> Measure:
     value = compute_concordance(risk, months, event)
+    if not np.isfinite(value):
+        return Measure(name=name, value=value, lower=value, upper=value, n=len(risk), split=split)
     lower, upper = bootstrap_interval(
         lambda i: compute_concordance(risk[i], months[i], event[i]), len(risk), seed=seed, repeats=500
     )

@@ -40,8 +40,14 @@ def compute_site_auc(density: FloatArray, tissue: FloatArray, site_index: tuple[
 def bootstrap_interval(
     measure: Callable[[NDArray[np.int64]], float], n: int, *, seed: int, repeats: int = 1000
 ) -> tuple[float, float]:
-    """Return the 95 % percentile interval of ``measure(indices)`` over resampled patients."""
+    """Return the 95 % percentile interval of ``measure(indices)`` over resampled patients.
+
+    Samples in which the measure does not exist are left out; ``nan`` where it never exists.
+    """
     generator = np.random.default_rng(seed)
-    values = [measure(generator.integers(0, n, n)) for _ in range(repeats)]
-    lower, upper = np.nanpercentile(values, [2.5, 97.5])
+    values = np.array([measure(generator.integers(0, n, n)) for _ in range(repeats)])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    lower, upper = np.percentile(values, [2.5, 97.5])
     return float(lower), float(upper)

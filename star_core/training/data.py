@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from star_core.cohort.manifest import Manifest, ManifestPatient, load_input
+from star_core.errors import TrainingError
 from star_core.imaging.augment import Augmentation, augment_input
 from star_core.model.config import StarConfig
 from star_core.model.predict import choose_device, mixed_precision
 from star_core.model.star import Star, StarBatch, build_batch
 from star_core.model.tracker import ImageFeatures
 from star_core.training.losses import CENSORED, MONTHS_PER_YEAR, OutcomeBatch
-from star_core.training.run import TrainingSettings
+from star_core.training.run import STOPPED_EARLY, TrainingSettings
 from star_core.types import CAUSES, N_YEARS, FloatArray, ModelInput, Outcome, ProgressCallback, Structure
 
 SITE_RADIUS_MM = 10.0
@@ -96,11 +97,14 @@ class TrackedDataset(Dataset[TrainingBatch]):
         patients: Dataset[TrainingBatch],
         device_name: str,
         progress: ProgressCallback,
+        should_stop: Callable[[], bool],
     ) -> None:
         device = choose_device(device_name)
         network.to(device)
         self._batches: list[TrainingBatch] = []
         for index in range(len(patients)):  # type: ignore[arg-type]
+            if should_stop():
+                raise TrainingError(STOPPED_EARLY, remedy="Let at least one epoch finish.")
             batch = patients[index]
             with torch.no_grad(), mixed_precision(device):
                 features = network.track(batch.star.to(device))

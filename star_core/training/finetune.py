@@ -70,8 +70,8 @@ def fine_tune(
     if heads_only:
         network.tracker.requires_grad_(False)
         datasets = (
-            TrackedDataset(network, datasets[0], settings.device, progress),
-            TrackedDataset(network, datasets[1], settings.device, progress),
+            TrackedDataset(network, datasets[0], settings.device, progress, should_stop),
+            TrackedDataset(network, datasets[1], settings.device, progress, should_stop),
         )
     run_trainer(network, datasets, settings, out=out, progress=progress, on_epoch=on_epoch, should_stop=should_stop)
     card = build_card(

@@ -128,7 +128,7 @@ def run_trainer(
 
     from star_core.training.data import collate
     from star_core.training.module import StarTask
-    from star_core.training.watch import TrainingWatch
+    from star_core.training.watch import StoppedError, TrainingWatch
 
     train_set, validation_set = datasets
     batches = -(-len(train_set) // settings.batch_size)  # type: ignore[arg-type]
@@ -162,6 +162,8 @@ def run_trainer(
                 ),
                 DataLoader(validation_set, batch_size=settings.batch_size, collate_fn=collate),
             )
+    except StoppedError:
+        pass  # the best epoch so far is kept below
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             "The graphics card has too little memory for training.",

@@ -44,6 +44,7 @@ class EpochReport:
     validation_loss: float
 
 
+STOPPED_EARLY = "Training was stopped before its first epoch ended, so there is no model to keep."
 EpochCallback = Callable[[EpochReport], None]
 
 

@@ -12,8 +12,12 @@ from safetensors.torch import load_file, save_file
 
 from star_core.errors import TrainingError
 from star_core.model.star import Star
-from star_core.training.run import EpochCallback, EpochReport, TrainingSettings
+from star_core.training.run import STOPPED_EARLY, EpochCallback, EpochReport, TrainingSettings
 from star_core.types import ProgressCallback
+
+
+class StoppedError(Exception):
+    """The user cancelled: leave the trainer at once, without validating half an epoch."""
 
 
 class TrainingWatch(L.Callback):
@@ -40,7 +44,7 @@ class TrainingWatch(L.Callback):
         self._done += 1
         self._progress(self._done, int(trainer.num_training_batches) * self._settings.epochs)
         if self._should_stop():
-            trainer.should_stop = True
+            raise StoppedError
 
     def on_validation_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Keep the weights when the loss on unseen patients fell; stop when it has not for long."""
@@ -75,7 +79,7 @@ class TrainingWatch(L.Callback):
         """
         if self._best_epoch < 0:
             raise TrainingError(
-                "Training was stopped before its first epoch ended, so there is no model to keep.",
+                STOPPED_EARLY,
                 remedy="Let at least one epoch finish.",
             )
         network.load_state_dict(load_file(self._best_file))
