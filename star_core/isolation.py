@@ -149,6 +149,13 @@ def worker_command() -> list[str]:
     return [sys.executable, "-c", start]
 
 
+def star_command() -> tuple[str, ...]:
+    """Return the start of a command line that runs ``star`` from this very installation."""
+    if getattr(sys, "frozen", False):
+        return (str(Path(sys.executable).with_name("star.exe" if sys.platform == "win32" else "star")),)
+    return sys.executable, "-m", "star_core.cli"
+
+
 def serve_if_asked() -> None:
     """Become the child when the command line asks for it; packaged programs call this before anything else."""
     if WORKER_FLAG in sys.argv[1:2]:

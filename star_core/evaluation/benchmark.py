@@ -20,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from star_core.isolation import star_command
+
 REPEATS = 5
 SERIES_SLICES = 200
 
@@ -99,7 +101,7 @@ def _write_series(folder: Path) -> None:
 
 def measure_assess(ct: Path, segmentation: Path | None, out: Path) -> list[BenchmarkResult]:
     """Measure ``star assess`` from a cold start: wall time and peak memory of the process and its children."""
-    command = [sys.executable, "-m", "star_core.cli", "assess", "--ct", str(ct), "--out", str(out)]
+    command = [*star_command(), "assess", "--ct", str(ct), "--out", str(out)]
     if segmentation is not None:
         command += ["--seg", str(segmentation)]
     start = time.perf_counter()

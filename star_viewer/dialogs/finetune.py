@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 from PySide6.QtCore import QProcess, Signal
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from star_core.isolation import star_command
 from star_viewer.dialogs.loss_chart import LossChart
 from star_viewer.theme import GRID
 
@@ -39,10 +39,10 @@ class FineTuneDialog(QDialog):
         out_parent: Path,
         parent: QWidget | None = None,
         *,
-        command: tuple[str, ...] = (sys.executable, "-m", "star_core.cli"),
+        command: tuple[str, ...] | None = None,
     ) -> None:
         super().__init__(parent)
-        self._command, self._out_parent = command, out_parent
+        self._command, self._out_parent = command or star_command(), out_parent
         self._process: QProcess | None = None
         self._pending = ""
         self._bundle = ""

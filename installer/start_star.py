@@ -1,0 +1,12 @@
+"""The packaged ``star``."""
+
+from multiprocessing import freeze_support
+
+from star_core.isolation import serve_if_asked
+
+if __name__ == "__main__":
+    freeze_support()
+    serve_if_asked()
+    from star_core.cli import main
+
+    main()
