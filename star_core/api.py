@@ -108,6 +108,7 @@ def open_case(
     segmentation: Path | None = None,
     clinical: Path | None = None,
     patient_id: str | None = None,
+    interpolate_gaps: bool = False,
     progress: ProgressCallback = ignore_progress,
 ) -> Case:
     """Read one patient: the CT, its expert segmentation where there is one, and the clinical record.
@@ -124,6 +125,8 @@ def open_case(
         Clinical record as JSON, or a workbook with a row for ``patient_id``.
     patient_id
         The patient's name in the workbook.
+    interpolate_gaps
+        Whether missing or uneven slices are filled between their neighbours instead of refused.
     progress
         Called with slices read and their total.
 
@@ -136,7 +139,7 @@ def open_case(
     record = ClinicalRecord() if record_file is None else _read_record(record_file, patient_id)
     if folder.name.lower().endswith(NIFTI_SUFFIXES):
         return _open_nifti(folder, segmentation, record)
-    return _open_dicom(folder, series_uid, segmentation, record, progress)
+    return _open_dicom(folder, series_uid, segmentation, record, progress, interpolate_gaps=interpolate_gaps)
 
 
 def _record_beside(folder: Path) -> Path | None:
@@ -177,13 +180,15 @@ def _open_dicom(
     segmentation: Path | None,
     record: ClinicalRecord,
     progress: ProgressCallback,
+    *,
+    interpolate_gaps: bool,
 ) -> Case:
     from star_core.dicom.discover import discover_series
     from star_core.dicom.read import read_volume
     from star_core.dicom.seg import choose_segmentation, read_masks
 
     found = discover_series(folder)
-    volume = read_volume(_choose_ct(found, series_uid), progress)
+    volume = read_volume(_choose_ct(found, series_uid), progress, interpolate_gaps=interpolate_gaps)
     source = choose_segmentation(found if segmentation is None else discover_series(segmentation), volume)
     if source is None and segmentation is not None:
         raise SegmentationError(

@@ -234,6 +234,9 @@ class StarApp(QObject):
         box.setInformativeText(failure.remedy)
         if failure.details:
             box.setDetailedText(failure.details)
+        if failure.kind == "SliceGapError":
+            accept = box.addButton("Interpolate and open", QMessageBox.ButtonRole.AcceptRole)
+            accept.clicked.connect(lambda: self.workflow.open_with_filled_gaps())
         self._open(box)
 
     def _tell_trouble(self, request: Request, failure: Failed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Workflow(QObject):
         super().__init__(parent)
         self._session, self._runner = session, runner
         self.source: CaseSource | None = None
+        self._refused_source: CaseSource | None = None
         self._listed_folder: Path | None = None
         runner.finished.connect(self._take)
         runner.failed.connect(self._fail)
@@ -55,6 +57,11 @@ class Workflow(QObject):
         """Open another series of the folder that was listed last; its first choice may have been refused."""
         if self._listed_folder is not None:
             self._open(CaseSource(folder=self._listed_folder, series_uid=series_uid))
+
+    def open_with_filled_gaps(self) -> None:
+        """Open what was refused last, with missing slices interpolated."""
+        if self._refused_source is not None:
+            self._open(replace(self._refused_source, interpolate_gaps=True))
 
     def open_demo(self) -> None:
         """Open the synthetic patient."""
@@ -128,6 +135,7 @@ class Workflow(QObject):
 
     def _fail(self, request: Request, failure: Failed) -> None:
         if isinstance(request, OpenCase | InstallModel | WriteReport):
+            self._refused_source = request.source if isinstance(request, OpenCase) else None
             self.refused.emit(failure)
         elif not isinstance(request, ListSeries):  # the case of the same folder is opened next and tells the reason
             self.troubled.emit(request, failure)

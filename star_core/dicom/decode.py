@@ -165,7 +165,7 @@ def decode_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, A
     """Decode one frame; runs in the child process only."""
     from pydicom.pixels.decoders.base import get_decoder
 
-    pixel_options = {**options, "pixel_keyword": "PixelData"}
+    pixel_options = dict(options)
     syntax, frame = pixel_options.pop("transfer_syntax_uid"), pixel_options.pop("frame")
     decoder: Any = get_decoder(syntax)
     failures = []

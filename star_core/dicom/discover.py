@@ -19,12 +19,19 @@ _FILES_PER_REPORT = 32
 _GroupKey = tuple[str, ...]
 
 
+BROKEN_FILES = "broken-files"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenFile:
-    """A file that should be DICOM and cannot be read; ``reason`` names neither path nor patient."""
+    """A file that should be DICOM and cannot be read; ``reason`` names neither path nor patient.
+
+    ``is_dicom`` tells a damaged DICOM file from one that is only named like it.
+    """
 
     path: Path
     reason: str
+    is_dicom: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +104,8 @@ def discover_series(folder: Path, progress: ProgressCallback = ignore_progress) 
             header = read_header(path)
         except NotDicomError:
             if path.suffix.lower() in _DICOM_SUFFIXES:
-                broken.append(BrokenFile(path=path, reason="the file is named like DICOM and is not DICOM"))
+                reason = "the file is named like DICOM and is not DICOM"
+                broken.append(BrokenFile(path=path, reason=reason, is_dicom=False))
             else:
                 ignored += 1
         except BrokenDicomError as error:
@@ -180,11 +188,10 @@ def _build_series(headers: list[InstanceHeader], broken: list[BrokenFile]) -> Se
             )
         )
     folders = {header.path.parent for header in headers}
-    nearby = sum(file.path.parent in folders for file in broken)
-    if nearby:
+    if nearby := sum(file.is_dicom and file.path.parent in folders for file in broken):
         findings.append(
             Finding(
-                code="broken-files",
+                code=BROKEN_FILES,
                 severity=Severity.WARNING,
                 message=f"{nearby} damaged file(s) lie beside this series and may belong to it; slices may be missing.",
             )

@@ -134,4 +134,5 @@ def _header(volume: Volume, index: int, patient_id: str, patient_name: str) -> p
 
 def _decimal(value: float) -> str:
     """Return a decimal string of at most 16 characters (PS3.5 6.2, DS)."""
-    return pydicom.valuerep.format_number_as_ds(float(value))
+    # Without rounding, a residue such as -1e-170 needs a third digit of exponent and no longer fits.
+    return pydicom.valuerep.format_number_as_ds(round(float(value), 10) + 0.0)

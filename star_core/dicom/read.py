@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from star_core.dicom.decode import read_slices_into
-from star_core.dicom.discover import SeriesFiles
+from star_core.dicom.discover import BROKEN_FILES, SeriesFiles
 from star_core.dicom.header import InstanceHeader
 from star_core.dicom.stack import SliceStack, arrange_slices
 from star_core.errors import DecodingError
@@ -30,7 +30,8 @@ def read_volume(
     progress
         Called with the number of slices read and their total.
     interpolate_gaps
-        Whether missing or uneven slices are filled by linear interpolation between their neighbours.
+        Whether missing or uneven slices are filled by linear interpolation between their neighbours, and damaged
+        files beside the series are left at a warning.
 
     Returns
     -------
@@ -51,6 +52,8 @@ def read_volume(
         Raised by ``progress``.
     """
     stack = arrange_slices(series, allow_gaps=interpolate_gaps)
+    if not interpolate_gaps:
+        _require_whole(series)
     _require_pixels(series, stack.headers)
     voxels_hu = np.empty((len(stack.headers), *stack.geometry.shape[1:]), dtype=np.int16)
     clipped = read_slices_into(stack.headers, voxels_hu, progress)
@@ -63,6 +66,15 @@ def read_volume(
         acquisition=_acquisition(series, stack),
         findings=(*series.findings, *stack.findings, *_value_findings(stack.headers, clipped)),
     )
+
+
+def _require_whole(series: SeriesFiles) -> None:
+    for finding in series.findings:
+        if finding.code == BROKEN_FILES:
+            raise DecodingError(
+                f"{series.label}: {finding.message} The folder may have been copied only in part.",
+                remedy="Copy the folder again, or move the damaged files out of it.",
+            )
 
 
 def _require_pixels(series: SeriesFiles, headers: Sequence[InstanceHeader]) -> None:

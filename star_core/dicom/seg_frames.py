@@ -99,8 +99,17 @@ def read_segmentation_object(path: Path) -> SegObject:
         ) from error
 
 
+def _without_position() -> SegmentationError:
+    return SegmentationError(
+        "The segmentation's frames have no position in the patient: it was not drawn on a CT.",
+        remedy="Choose the segmentation of this CT.",
+    )
+
+
 def _build(dataset: Any) -> SegObject:
     kind = str(dataset.SegmentationType).upper()
+    if "PerFrameFunctionalGroupsSequence" not in dataset and "TotalPixelMatrixRows" in dataset:
+        raise _without_position()  # tiles of a slide (PS3.3 C.7.6.17)
     per_frame = dataset.PerFrameFunctionalGroupsSequence
     shared = dataset.SharedFunctionalGroupsSequence[0] if "SharedFunctionalGroupsSequence" in dataset else None
     frames = tuple(_build_frame(index, group, shared, kind) for index, group in enumerate(per_frame))
@@ -140,6 +149,8 @@ def _group(name: str, own: Any, shared: Any) -> Any:
 
 
 def _build_frame(index: int, own: Any, shared: Any, kind: str) -> SegFrame:
+    if all(group is None or "PlanePositionSequence" not in group for group in (own, shared)):
+        raise _without_position()
     position = np.array(_group("PlanePositionSequence", own, shared).ImagePositionPatient, dtype=np.float64)
     orientation = np.array(_group("PlaneOrientationSequence", own, shared).ImageOrientationPatient, dtype=np.float64)
     row_mm, column_mm = (float(mm) for mm in _group("PixelMeasuresSequence", own, shared).PixelSpacing)

@@ -96,31 +96,53 @@ def _build_forecast(
     # The liver's rate is the map's own sum, in double precision, so that map and incidence agree to rounding.
     causes[:, 0] = rate_sum_per_ml * model_input.geometry.voxel_volume_ml
     death = rates.death[0].double().cpu().numpy()
-    incidence = compute_cumulative_incidence(causes)
+    curves = _curves(causes, death)
     return Forecast(
         rates={cause: causes[:, i] for i, cause in enumerate(CAUSES)},
-        cumulative_incidence={cause: incidence[:, i] for i, cause in enumerate(CAUSES)},
-        event_free_survival=compute_event_free_survival(causes),
-        overall_survival=np.maximum(compute_survival(death), compute_event_free_survival(causes)),
-        intervals=_build_intervals(rates),
+        cumulative_incidence={cause: curves[cause.value] for cause in CAUSES},
+        event_free_survival=curves["event_free_survival"],
+        overall_survival=curves["overall_survival"],
+        intervals=_build_intervals(rates, causes, death),
         at_risk=np.asarray(at_risk, dtype=np.int64),
     )
 
 
-def _build_intervals(rates: Rates) -> Mapping[str, Interval]:
-    causes = rates.member_causes[0].double().cpu().numpy()
-    death = rates.member_death[0].double().cpu().numpy()
+def _build_intervals(rates: Rates, causes: DoubleArray, death: DoubleArray) -> Mapping[str, Interval]:
+    """Return percentile intervals of the bootstrap members, whose log rates are centred on the estimate's own.
+
+    Members learn later and less than the heads, so their mean may lag behind; their spread is what is wanted.
+    """
+    member_causes = causes * _spread(rates.member_causes[0].double().cpu().numpy())
+    member_death = death * _spread(rates.member_death[0].double().cpu().numpy())
+    estimate = _curves(causes, death)
+    members = _curves(member_causes, member_death)
+    tail = (100.0 - INTERVAL_PERCENT) / 2.0
+    return {
+        name: Interval(
+            lower=np.minimum(np.percentile(members[name], tail, axis=0), value),
+            upper=np.maximum(np.percentile(members[name], 100.0 - tail, axis=0), value),
+        )
+        for name, value in estimate.items()
+    }
+
+
+def _spread(member_rates: DoubleArray) -> DoubleArray:
+    """Return each member's factor (M, ...) about the members' geometric mean."""
+    log_rates = np.log(member_rates)
+    factors: DoubleArray = np.exp(log_rates - log_rates.mean(axis=0))
+    return factors
+
+
+def _curves(causes: DoubleArray, death: DoubleArray) -> dict[str, DoubleArray]:
+    """Return all curves (..., T) of rates by cause (..., T, 3) and of death (..., T), by the forecast's names."""
     incidence = compute_cumulative_incidence(causes)
-    members = {
+    event_free = compute_event_free_survival(causes)
+    return {
         "any": incidence[..., 0] + incidence[..., 1],
         Cause.LIVER.value: incidence[..., 0],
         Cause.ELSEWHERE.value: incidence[..., 1],
         Cause.DEATH.value: incidence[..., 2],
-        "event_free_survival": compute_event_free_survival(causes),
-        "overall_survival": compute_survival(death),
-    }
-    tail = (100.0 - INTERVAL_PERCENT) / 2.0
-    return {
-        name: Interval(lower=np.percentile(values, tail, axis=0), upper=np.percentile(values, 100.0 - tail, axis=0))
-        for name, values in members.items()
+        "event_free_survival": event_free,
+        # Nobody is event-free and dead.
+        "overall_survival": np.maximum(compute_survival(death), event_free),
     }

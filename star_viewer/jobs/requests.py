@@ -16,6 +16,7 @@ class CaseSource:
     series_uid: str | None = None
     segmentation: Path | None = None
     clinical: Path | None = None
+    interpolate_gaps: bool = False
 
     @property
     def is_demo(self) -> bool:

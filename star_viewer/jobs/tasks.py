@@ -71,6 +71,7 @@ class Tasks:
             series_uid=source.series_uid,
             segmentation=source.segmentation,
             clinical=source.clinical,
+            interpolate_gaps=source.interpolate_gaps,
             progress=progress,
         )
 

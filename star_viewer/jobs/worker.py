@@ -47,13 +47,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Why a job failed; ``cancelled`` when the user asked for it."""
+    """Why a job failed; ``cancelled`` when the user asked for it, ``kind`` names the library's error."""
 
     job_id: int
     message: str
     remedy: str = ""
     details: str = ""
     cancelled: bool = False
+    kind: str = ""
 
 
 Reply = Progressed | Answered | Failed
@@ -109,7 +110,7 @@ def _do(answerer: Answerer, asked: Asked, connection: Connection, cancelled: Eve
     except CancelledError:
         return Failed(asked.job_id, "Cancelled.", cancelled=True)
     except StarError as error:
-        return Failed(asked.job_id, error.message, error.remedy, error.details)
+        return Failed(asked.job_id, error.message, error.remedy, error.details, kind=type(error).__name__)
     except MemoryError:
         return Failed(asked.job_id, "There is not enough memory for this.", "Close other programs and try again.")
     except Exception as error:  # noqa: BLE001 -- the one place that catches broadly; it shows what it caught

@@ -94,7 +94,11 @@ class ForecastPanel(QWidget):
             return []
         index = year - 1
         rows = [
-            (CAUSE_LABELS[cause], _percent(forecast.cumulative_incidence[cause], None, index), CAUSE_COLOURS[cause])
+            (
+                CAUSE_LABELS[cause],
+                _percent(forecast.cumulative_incidence[cause], forecast.intervals.get(cause.value), index),
+                CAUSE_COLOURS[cause],
+            )
             for cause in CAUSES
         ]
         for name, label, colour in _LINES:

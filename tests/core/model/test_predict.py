@@ -52,9 +52,15 @@ def test_nobody_is_event_free_and_dead(prediction: Prediction) -> None:
     assert (np.diff(forecast.overall_survival) <= 1e-12).all()
 
 
-def test_intervals_are_ordered_probabilities(prediction: Prediction) -> None:
-    for interval in prediction.forecast.intervals.values():
-        assert (interval.lower <= interval.upper).all()
+def test_intervals_are_probabilities_about_the_estimate(prediction: Prediction) -> None:
+    forecast = prediction.forecast
+    for name, interval in forecast.intervals.items():
+        if name in ("overall_survival", "event_free_survival"):
+            estimate = getattr(forecast, name)
+        else:
+            estimate = forecast.any_recurrence if name == "any" else forecast.cumulative_incidence[Cause(name)]
+        assert (interval.lower <= estimate).all()
+        assert (estimate <= interval.upper).all()
         assert interval.lower.min() >= 0
         assert interval.upper.max() <= 1
 

@@ -74,7 +74,9 @@ def test_the_reading_gives_each_cause_and_survival_in_per_cent(session: Session,
     lines = panel.reading(3).splitlines()
     assert len(lines) == len(CAUSES) + 2
     liver = FORECAST.cumulative_incidence[Cause.LIVER][2]
-    assert lines[0] == f"{CAUSE_LABELS[Cause.LIVER]}: {100 * liver:.1f} %"
+    around = FORECAST.intervals[Cause.LIVER.value]
+    lower, upper = 100 * around.lower[2], 100 * around.upper[2]
+    assert lines[0] == f"{CAUSE_LABELS[Cause.LIVER]}: {100 * liver:.1f} %  ({lower:.0f}–{upper:.0f})"
     survival, interval = FORECAST.overall_survival[2], FORECAST.intervals["overall_survival"]
     expected = f"{100 * survival:.1f} %  ({100 * interval.lower[2]:.0f}–{100 * interval.upper[2]:.0f})"
     assert lines[3] == f"Overall survival: {expected}"
