@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -17,6 +18,7 @@ from star_core.types import ProgressCallback
 from star_viewer.jobs.requests import Request
 from star_viewer.jobs.wire import receive, send
 
+WORKER_NICENESS = 5
 _MIN_REPORT_INTERVAL_S = 0.1
 
 
@@ -77,6 +79,8 @@ def make_tasks() -> Answerer:
 def serve(connection: Connection, cancelled: Event, make_answerer: Callable[[], Answerer]) -> None:
     """Run in the worker process until the window is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(WORKER_NICENESS)  # on two cores the window comes first
     answerer = make_answerer()
     threading.Thread(target=_import_ahead, daemon=True).start()
     while True:

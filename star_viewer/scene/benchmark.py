@@ -9,6 +9,7 @@ from PySide6.QtCore import QEventLoop, QTimer
 from star_core.types import N_YEARS
 from star_viewer.scene.four_views import FourViews
 from star_viewer.scene.state import Frame
+from star_viewer.session import WindowLevel
 
 _LONGEST_MS = 5000
 
@@ -29,6 +30,20 @@ def measure_year_change_ms(views: FourViews, *, rounds: int = 2) -> list[float]:
         start = perf_counter()
         session.set_year(year)
         _wait_for_frame(views, year)
+        views.paint_now()
+        durations_ms.append((perf_counter() - start) * 1000)
+    return durations_ms
+
+
+def measure_window_change_ms(views: FourViews, *, rounds: int = 20) -> list[float]:
+    """Change the grey window, which draws the three slices anew, and return the time of each change, in ms."""
+    session = views.session
+    durations_ms = []
+    for step in range(rounds):
+        views.wait_until_drawn()
+        start = perf_counter()
+        session.set_window_level(WindowLevel(40.0 + step, 400.0))
+        _wait_for_frame(views, session.year)
         views.paint_now()
         durations_ms.append((perf_counter() - start) * 1000)
     return durations_ms
