@@ -8,10 +8,11 @@ from typing import Any
 
 import lightning as L
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from star_core.errors import TrainingError
 from star_core.model.star import Star
+from star_core.storage import new_file
 from star_core.training.run import STOPPED_EARLY, EpochCallback, EpochReport, TrainingSettings
 from star_core.types import ProgressCallback
 
@@ -53,7 +54,10 @@ class TrainingWatch(L.Callback):
         if loss < self._best_loss:
             self._best_loss, self._best_epoch = loss, epoch
             network: Star = task.network  # type: ignore[assignment]
-            save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, self._best_file)
+            content = save({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()})
+            with new_file(self._best_file) as partial:
+                partial.parent.mkdir(parents=True, exist_ok=True)
+                partial.write_bytes(content)
         elif epoch - self._best_epoch >= self._settings.patience_epochs:
             trainer.should_stop = True
 

@@ -171,9 +171,16 @@ class FineTuneDialog(QDialog):
 
     def _finish(self) -> None:
         self._read()
+        complaint = (
+            ""
+            if self._process is None
+            else bytes(self._process.readAllStandardError().data()).decode("utf-8", "replace")
+        )
         self._process = None
         if not self._bundle and not self._refused:
-            self.status.setText("Training ended unexpectedly; nothing was changed.")
+            lines = complaint.strip().splitlines() or [""]
+            self.status.setText(f"Training ended unexpectedly; nothing was changed. {lines[-1]}".strip())
+            self.status.setToolTip("\n".join(lines[-20:]))
         self._show_running(False)
 
     def _cannot_start(self, error: QProcess.ProcessError) -> None:

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from star_core.types import Cause
 from star_viewer.app import StarApp, build_four_views
+from star_viewer.dialogs.finetune import FineTuneDialog
 from star_viewer.jobs.runner import JobRunner
 from star_viewer.scene.four_views import FourViews
 from tests.conftest import real_data
@@ -105,3 +106,25 @@ def test_a_real_scan_is_opened_and_a_bad_folder_leaves_it_open(
     assert "no DICOM" in refused.args[0].message
     assert star.session.assessment is assessment
     assert star.session.volume is not None
+
+
+@pytest.mark.slow
+def test_a_model_is_fine_tuned_and_put_to_use(
+    qtbot: QtBot, real_star: StarApp, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from star_core.api import write_phantom_cohort
+
+    cohort = tmp_path_factory.mktemp("cohort") / "phantoms"
+    write_phantom_cohort(20, cohort, seed=5)
+    real_star.window.star_actions["finetune"].trigger()
+    (dialog,) = real_star.window.findChildren(FineTuneDialog)
+    dialog.cohort.setText(str(cohort))
+    dialog.epochs.setValue(2)
+    qtbot.mouseClick(dialog.start_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(dialog.use_button.isEnabled, timeout=TIMEOUT_MS)
+    assert len(dialog.chart.points) == 2
+    with qtbot.waitSignal(real_star.workflow.models_listed, timeout=TIMEOUT_MS):
+        qtbot.mouseClick(dialog.use_button, Qt.MouseButton.LeftButton)
+    assert real_star.session.model_name == "our-model"
+    chooser = real_star.window.model_chooser
+    assert [chooser.itemData(index) for index in range(chooser.count())] == ["demonstration", "our-model"]
