@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SYSTEM_PACKAGES := python3-venv xvfb libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libxkbcommon-x11-0 libegl1 libgl1
+SYSTEM_PACKAGES := python3-venv xvfb xauth libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 \
+	libxkbcommon-x11-0 libegl1 libgl1 libglib2.0-0 libfontconfig1 libdbus-1-3 fonts-dejavu-core
+# dcmtk writes the JPEG lossless files that the tests read.
+TEST_PACKAGES := dcmtk
 
 .PHONY: setup run test lint bench clean
 
@@ -21,6 +24,7 @@ run: setup
 	scripts/run-demo $(BIN)
 
 test: setup lint
+	scripts/system-packages $(TEST_PACKAGES)
 	QT_QPA_PLATFORM=xcb $(BIN)/python -m pytest
 
 lint: setup
