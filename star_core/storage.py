@@ -68,7 +68,17 @@ def new_file(target: Path) -> Iterator[Path]:
 def storage_error(target: Path, error: OSError) -> StorageError:
     """Return the error for a file or folder that cannot be written, with the system's reason."""
     return StorageError(
-        f"{target.name!r} cannot be written: {error.strerror or error}.",
+        f"{target.name!r} cannot be written: {_reason(error)}.",
         remedy="Choose a folder you may write to, on a disk with free space.",
         details=str(error),
     )
+
+
+def _reason(error: BaseException) -> str:
+    """Return the system's own words, also where a library has wrapped them in longer ones."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -13,6 +13,7 @@ from star_core.isolation import Buffer, IsolatedWorker, IsolationError
 from star_core.types import Acquisition, DoubleArray, Finding, FloatArray, Geometry, Severity, Volume
 
 _TASK = "star_core.imaging.nifti:read_task"
+_HEADER_BYTES = 352
 _LOWEST_HU, _HIGHEST_HU = -1024, 32767
 
 
@@ -92,7 +93,13 @@ def _require_volume(path: Path, shape: tuple[int, ...], affine: DoubleArray) -> 
 
 
 def write_nifti_series(values: FloatArray, geometry: Geometry, path: Path) -> None:
-    """Write (T, D, H, W) float32 as 4-D NIfTI, one volume a year, placed in scanner coordinates."""
+    """Write (T, D, H, W) float32 as 4-D NIfTI, one volume a year, placed in scanner coordinates.
+
+    Raises
+    ------
+    StorageError
+        When it cannot be written whole; ITK itself keeps silent about a full disk.
+    """
     import SimpleITK as sitk  # noqa: N813
 
     spacing = geometry.spacing_mm[::-1]
@@ -105,3 +112,22 @@ def write_nifti_series(values: FloatArray, geometry: Geometry, path: Path) -> No
         image.SetDirection(direction.ravel().tolist())
         volumes.append(image)
     sitk.WriteImage(sitk.JoinSeries(volumes), str(path), useCompression=True, compressionLevel=1)
+    _require_whole(path, _HEADER_BYTES + values.size * 4)
+
+
+def _require_whole(path: Path, expected_bytes: int) -> None:
+    import gzip
+    import zlib
+
+    found_bytes = 0
+    try:
+        with gzip.open(path) as file:
+            while block := file.read(1 << 22):
+                found_bytes += len(block)
+    except (OSError, EOFError, zlib.error):
+        found_bytes = -1
+    if found_bytes != expected_bytes:
+        raise StorageError(
+            f"{path.name!r} could not be written whole.",
+            remedy="Choose a folder you may write to, on a disk with free space.",
+        )
