@@ -16,6 +16,7 @@ from star_viewer.jobs.wire import receive, send
 from star_viewer.jobs.worker import Answered, Answerer, Asked, Failed, Progressed, make_tasks, serve
 
 KILL_AFTER_MS = 2000
+LISTENER_WAIT_S = 2.0
 
 
 class JobRunner(QObject):
@@ -35,6 +36,7 @@ class JobRunner(QObject):
         self._context = get_context("spawn")
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
+        self._listener: threading.Thread | None = None
         self._cancel_event = self._context.Event()
         self._ids = itertools.count(1)
         self._queue: list[Asked] = []
@@ -64,7 +66,10 @@ class JobRunner(QObject):
         theirs.close()
         self._connection = ours
         self._generation += 1
-        threading.Thread(target=self._listen, args=(ours, self._generation), daemon=True, name="star-listener").start()
+        self._listener = threading.Thread(
+            target=self._listen, args=(ours, self._generation), daemon=True, name="star-listener"
+        )
+        self._listener.start()
 
     def submit(self, request: Request) -> int:
         """Queue a request and return its id; older ones that it supersedes are dropped."""
@@ -176,8 +181,8 @@ class JobRunner(QObject):
 
     def _end_process(self) -> None:
         self._generation += 1
-        process, connection = self._process, self._connection
-        self._process = self._connection = None
+        process, connection, listener = self._process, self._connection, self._listener
+        self._process = self._connection = self._listener = None
         if process is not None:
             process.terminate()
             process.join(1.0)
@@ -185,5 +190,8 @@ class JobRunner(QObject):
                 process.kill()
                 process.join(1.0)
             process.close()
+        if listener is not None:
+            # It sees the end of the pipe now. Were it to outlive this object, Qt would be torn down in its thread.
+            listener.join(LISTENER_WAIT_S)
         if connection is not None:
             connection.close()
