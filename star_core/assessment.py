@@ -16,7 +16,7 @@ from star_core.cohort.prepare import build_model_input
 from star_core.errors import BundleError
 from star_core.explain.regions import compute_region_risks
 from star_core.imaging.liver import estimate_liver
-from star_core.model.bundle import ModelBundle
+from star_core.model.bundle import ModelBundle, read_preprocessing
 from star_core.model.predict import choose_device, predict
 from star_core.model.tracker import ImageFeatures
 from star_core.storage import new_file
@@ -68,6 +68,7 @@ class Assessor:
                 remedy="Use the version that made it, or choose another model.",
             )
         self.card = bundle.card
+        self._preprocessing = read_preprocessing(bundle.card)
         self._network = bundle.build_network()
         self._device = choose_device(device)
         self._seen: _SeenScan | None = None
@@ -99,7 +100,7 @@ class Assessor:
         if self._seen is not None and self._seen.volume is volume and self._seen.masks is masks:
             return self._seen
         structures, estimated = _with_liver(volume, masks)
-        model_input = build_model_input(volume, structures, case.clinical)
+        model_input = build_model_input(volume, structures, case.clinical, config=self._preprocessing)
         findings = (*volume.findings, *(() if masks is None else masks.findings), *estimated, *model_input.findings)
         return _SeenScan(volume, masks, model_input, findings, None)
 

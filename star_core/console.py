@@ -61,6 +61,8 @@ def print_folder(summary: FolderSummary) -> None:
 
 def _series_table(series: dict[str, object]) -> Table:
     table = Table(show_header=False, title_justify="left", title=str(series.get("description") or series["modality"]))
+    table.add_column()
+    table.add_column(overflow="fold")  # a UID that is cut off cannot be copied
     for key, value in series.items():
         if key == "segments" and isinstance(value, list):
             for segment in value:

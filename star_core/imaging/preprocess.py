@@ -38,6 +38,16 @@ class PlaneSpacing(StrEnum):
     MILLIMETRES = "millimetres"
 
 
+class StructureSampling(StrEnum):
+    """How structures come to the model grid in the plane: shares of each cell, or nearest voxel as published.
+
+    Shares keep volumes; both are closed (3 x 3), shares before and nearest voxels after.
+    """
+
+    AREA = "area"
+    NEAREST = "nearest"
+
+
 class PreprocessConfig(BaseModel):
     """Settings of the preprocessing; part of every cohort's manifest and every model's card."""
 
@@ -49,6 +59,7 @@ class PreprocessConfig(BaseModel):
     highest_hu: int = 240
     clahe_clip_limit: float = 2.0
     clahe_tiles: int = 8
+    structures: StructureSampling = StructureSampling.AREA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +104,7 @@ def prepare_image(
     grid = _model_grid(geometry, first_index, plane_mm)
     return PreparedImage(
         image=_prepare_grey_values(voxels_hu, along_z, config)[None],
-        fractions=_prepare_fractions(bits, along_z, geometry),
+        fractions=_prepare_fractions(bits, along_z, geometry, config.structures),
         known=Structure(0) if masks is None else masks.known,
         geometry=grid,
         centring_rule=centre.rule,
@@ -106,6 +117,7 @@ def prepare_image(
             "histogram": f"contrast-limited, {config.lowest_hu}..{config.highest_hu} HU, "
             f"{config.clahe_tiles} x {config.clahe_tiles} tiles, limit {config.clahe_clip_limit}",
             "in_plane": f"cubic spline {geometry.shape[1]} x {geometry.shape[2]} to 128 x 128",
+            "structures": f"{config.structures.value}, closed 3 x 3",
         },
     )
 
@@ -193,8 +205,10 @@ def _spline_matrix(size: int, out: int) -> FloatArray:
 # --------------------------------------------------------------------------- structures
 
 
-def _prepare_fractions(bits: NDArray[np.uint8] | None, along_z: DoubleArray, geometry: Geometry) -> FloatArray:
-    """Return the share of each model cell inside each structure, after binary closing in the plane (3 x 3)."""
+def _prepare_fractions(
+    bits: NDArray[np.uint8] | None, along_z: DoubleArray, geometry: Geometry, sampling: StructureSampling
+) -> FloatArray:
+    """Return the share of each model cell inside each structure; along z every plane is a mean of its slices."""
     fractions = np.zeros((len(STRUCTURES), *MODEL_GRID_SHAPE), dtype=np.float32)
     if bits is None:
         return fractions
@@ -202,6 +216,7 @@ def _prepare_fractions(bits: NDArray[np.uint8] | None, along_z: DoubleArray, geo
 
     by_row = _mean_matrix(geometry.shape[1], MODEL_GRID_SHAPE[1])
     by_column = _mean_matrix(geometry.shape[2], MODEL_GRID_SHAPE[2])
+    rows, columns = _nearest(geometry.shape[1], by_row.shape[0]), _nearest(geometry.shape[2], by_column.shape[0])
     kernel = np.ones((3, 3), dtype=np.uint8)
     for index in np.flatnonzero(along_z.sum(axis=0)):
         in_slice = int(np.bitwise_or.reduce(bits[index], axis=None))
@@ -209,8 +224,12 @@ def _prepare_fractions(bits: NDArray[np.uint8] | None, along_z: DoubleArray, geo
             if not in_slice & structure:
                 continue
             mask = ((bits[index] & np.uint8(structure)) != 0).astype(np.uint8)
-            closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel).astype(np.float32)
-            share = by_row @ closed @ by_column.T
+            share: FloatArray
+            if sampling is StructureSampling.NEAREST:
+                share = cv2.morphologyEx(mask[np.ix_(rows, columns)], cv2.MORPH_CLOSE, kernel).astype(np.float32)
+            else:
+                closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel).astype(np.float32)
+                share = (by_row @ closed @ by_column.T).astype(np.float32, copy=False)
             for plane in np.flatnonzero(along_z[:, index]):
                 fractions[channel, plane] += np.float32(along_z[plane, index]) * share
     return np.clip(fractions, 0.0, 1.0, out=fractions)
@@ -225,6 +244,12 @@ def _mean_matrix(size: int, out: int) -> FloatArray:
     overlap = np.minimum(start + step, index + 1.0) - np.maximum(start, index)
     matrix: FloatArray = (np.clip(overlap, 0.0, None) / step).astype(np.float32)
     return matrix
+
+
+def _nearest(size: int, out: int) -> NDArray[np.intp]:
+    """Return the samples of ``size`` that lie nearest to the centres of ``out`` equal cells."""
+    positions = (np.arange(out) + 0.5) * size / out - 0.5
+    return np.rint(positions).clip(0, size - 1).astype(np.intp)
 
 
 def _check_coverage(bits: NDArray[np.uint8] | None, along_z: DoubleArray) -> tuple[Finding, ...]:

@@ -20,6 +20,7 @@ from star_core.storage import new_folder
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from star_core.imaging.preprocess import PreprocessConfig
     from star_core.model.star import Star
 
 CARD_FILE = "card.json"
@@ -176,6 +177,26 @@ def read_bundle(folder: Path) -> ModelBundle:
     except SafetensorError as error:
         raise _damaged(folder, "its weights cannot be parsed", error) from error
     return ModelBundle(card=card, weights=weights)
+
+
+def read_preprocessing(card: ModelCard) -> PreprocessConfig:
+    """Return how scans must be prepared for a model; settings that its card does not name are the defaults.
+
+    Raises
+    ------
+    BundleError
+        When the card names a setting that this version does not know.
+    """
+    from star_core.imaging.preprocess import PreprocessConfig
+
+    try:
+        return PreprocessConfig.model_validate(card.preprocessing)
+    except ValidationError as error:
+        raise BundleError(
+            f"Model {card.name!r} wants its scans prepared in a way that this version does not know.",
+            remedy="Use the version that made it, or choose another model.",
+            details=str(error),
+        ) from error
 
 
 def write_bundle(card: ModelCard, weights: dict[str, Tensor], folder: Path) -> ModelCard:

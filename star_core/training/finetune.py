@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from star_core.errors import BundleError
-from star_core.model.bundle import ModelCard, read_bundle, write_bundle
+from star_core.errors import BundleError, CohortError
+from star_core.imaging.preprocess import PreprocessConfig
+from star_core.model.bundle import ModelCard, read_bundle, read_preprocessing, write_bundle
 from star_core.storage import refuse_filled_folder
 from star_core.training.fit import build_card, run_trainer, split_cohort
 from star_core.training.run import EpochCallback, TrainingSettings, ignore_epoch, never_stop
@@ -59,6 +60,11 @@ def fine_tune(
             remedy="Fine-tune with the version that made it, or start from another model.",
         )
     manifest = read_manifest(cohort_folder)
+    if PreprocessConfig.model_validate(manifest.preprocessing) != read_preprocessing(parent.card):
+        raise CohortError(
+            f"The scans of cohort {manifest.name!r} were not prepared as model {parent.card.name!r} wants them.",
+            remedy="Make the cohort again with the model's preprocessing, or start from another model.",
+        )
     split = split_cohort(manifest, settings.seed)
     L.seed_everything(settings.seed, verbose=False)
     network = parent.build_network()

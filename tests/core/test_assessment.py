@@ -44,3 +44,13 @@ def test_a_model_of_other_fields_is_refused(untrained_bundle: Path) -> None:
     other = ModelBundle(card=bundle.card.model_copy(update={"fields": ("age_years",)}), weights=bundle.weights)
     with pytest.raises(BundleError, match="other clinical fields"):
         Assessor(other)
+
+
+def test_a_scan_is_prepared_as_the_model_was_trained(untrained_bundle: Path) -> None:
+    bundle = read_bundle(untrained_bundle)
+    card = bundle.card.model_copy(update={"preprocessing": {"z": "slices"}})
+    assessment = Assessor(ModelBundle(card=card, weights=bundle.weights)).assess(api.demo_case())
+    assert assessment.model_input.geometry.spacing_mm[0] == pytest.approx(3.0)  # the demonstration CT's own slices
+    unknown = bundle.card.model_copy(update={"preprocessing": {"z": "spirals"}})
+    with pytest.raises(BundleError, match="prepared in a way"):
+        Assessor(ModelBundle(card=unknown, weights=bundle.weights))

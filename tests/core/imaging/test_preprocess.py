@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from star_core.imaging.preprocess import PlaneSpacing, PreprocessConfig, prepare_image
+from star_core.imaging.preprocess import PlaneSpacing, PreprocessConfig, StructureSampling, prepare_image
 from star_core.types import CentringRule, Geometry, Masks, Structure, Volume
 
 SHAPE = (60, 160, 192)
@@ -88,6 +88,20 @@ def test_slices_option_takes_the_scanners_own_slices() -> None:
         volume.geometry.index_to_lps(np.array([30.0, 79.5, 95.5])),
         atol=1e-9,
     )
+
+
+def test_nearest_structures_are_those_of_the_paper() -> None:
+    from scipy import ndimage
+
+    volume, masks = build()
+    config = PreprocessConfig(z=PlaneSpacing.SLICES, structures=StructureSampling.NEAREST)
+    prepared = prepare_image(volume, masks, config=config, centre_index=30.0)
+    assert set(np.unique(prepared.fractions[0])) == {0.0, 1.0}
+    rows = np.rint((np.arange(128) + 0.5) * SHAPE[1] / 128 - 0.5).astype(int)
+    columns = np.rint((np.arange(128) + 0.5) * SHAPE[2] / 128 - 0.5).astype(int)
+    nearest = masks.mask_of(Structure.LIVER)[30][np.ix_(rows, columns)]
+    expected = ndimage.binary_closing(np.pad(nearest, 1), np.ones((3, 3)))[1:-1, 1:-1]
+    np.testing.assert_array_equal(prepared.fractions[0, 20], expected)
 
 
 def test_a_liver_that_does_not_fit_is_a_finding() -> None:
