@@ -191,6 +191,8 @@ class TrainingWatcher:
             self._write({"event": "finished", "bundle": str(out), "name": card.name, "measures": measures})
             return
         say(f"Model {card.name!r} is in {out}.")
+        if not card.measures:
+            say("  Too few patients were kept apart to measure it.")
         for measure in card.measures:
             interval = f"{measure.lower:.3f} to {measure.upper:.3f}"
             say(f"  {measure.name}: {measure.value:.3f} (95 % {interval}, n = {measure.n}, {measure.split})")

@@ -24,6 +24,7 @@ from star_core.types import (
 )
 
 FIVE_YEARS = 4
+FEWEST_TO_MEASURE = 10
 
 
 def measure_network(
@@ -37,7 +38,10 @@ def measure_network(
     device: str = "auto",
     progress: ProgressCallback = ignore_progress,
 ) -> tuple[Measure, ...]:
-    """Return C for first event and survival (risk at five years), and how well the map finds known sites."""
+    """Return C for first event and survival (risk at five years), and how well the map finds known sites.
+
+    A figure on fewer than ten patients or sites is left out: its interval would say less than nothing.
+    """
     event_risk, death_risk = [], []
     map_auc: list[float] = []
     distance_auc: list[float] = []
@@ -63,7 +67,11 @@ def measure_network(
     if map_auc:
         measures.append(_mean("voxel AUC of the map at recorded sites", np.array(map_auc), split, seed))
         measures.append(_mean("voxel AUC of tumour distance at these sites", np.array(distance_auc), split, seed))
-    return tuple(measure for measure in measures if np.isfinite([measure.value, measure.lower, measure.upper]).all())
+    return tuple(
+        measure
+        for measure in measures
+        if measure.n >= FEWEST_TO_MEASURE and np.isfinite([measure.value, measure.lower, measure.upper]).all()
+    )
 
 
 def _concordance(name: str, risk: DoubleArray, months: DoubleArray, event: BoolArray, split: str, seed: int) -> Measure:

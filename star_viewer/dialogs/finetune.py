@@ -164,7 +164,11 @@ class FineTuneDialog(QDialog):
                 self.status.setText(f"Epoch {epoch} of {epochs}: validation loss {float(str(v)):.4f}")
             case {"event": "finished", "bundle": str(bundle)}:
                 self._bundle = bundle
-                self.status.setText("The new model is ready. It was measured on patients it has not seen.")
+                self.status.setText(
+                    "The new model is ready; its card holds figures on patients it has not seen."
+                    if event.get("measures")
+                    else "The new model is ready. Too few patients were kept apart to measure it."
+                )
             case {"event": "error", "message": str(message)}:
                 self._refused = True
                 self.status.setText(message)
