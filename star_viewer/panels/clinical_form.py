@@ -88,8 +88,9 @@ class ClinicalForm(QScrollArea):
         # A refused entry of another field stays in sight with its problem; it must not turn into a value by itself.
         before, self._shown = self._shown, record
         for name, row in self.rows.items():
-            if getattr(record, name) != getattr(before, name):
-                row.show_value(getattr(record, name))
+            value = getattr(record, name)
+            if value != getattr(before, name) and not (value is None and row.refuses):
+                row.show_value(value)
 
 
 class ChangeField(QUndoCommand):
@@ -99,11 +100,24 @@ class ChangeField(QUndoCommand):
         super().__init__(f"change {form.rows[name].field.label.lower()}")
         self._form, self._name, self._before, self._after = form, name, before, after
 
+    def id(self) -> int:
+        """Let what is typed into one field become one step; choices stay steps of their own."""
+        typed = isinstance(self._form.rows[self._name].editor, QLineEdit)
+        return list(self._form.rows).index(self._name) if typed else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        if not isinstance(other, ChangeField):
+            return False
+        self._after = other._after
+        return True
+
     def redo(self) -> None:
         self._form.change(self._name, self._after)
 
     def undo(self) -> None:
         self._form.change(self._name, self._before)
+        # The record may have held this value all along while a refused entry stood in the field.
+        self._form.rows[self._name].show_value(self._before)
 
 
 class ChoiceBox(QComboBox):
@@ -143,6 +157,11 @@ class FieldRow(QWidget):
 
         label.setBuddy(self.editor)
         form.addRow(label, self)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the entry in sight cannot be used."""
+        return bool(self.problem.text())
 
     def show_value(self, value: FieldValue | None) -> None:
         """Show a value of the record, unless the same is being typed."""
@@ -187,7 +206,9 @@ class FieldRow(QWidget):
         try:
             value = parse_entry(self.field, self._text())
         except ClinicalRecordError as error:
-            self._tell(error.message.removeprefix(f"{self.field.label}: "))
+            # Neither the entry nor the beginning of it that was in range may stand for the patient.
+            self._tell(f"{error.message.removeprefix(f'{self.field.label}: ')} It counts as missing.")
+            self.entered.emit(self.field.name, None)
             return
         self._tell("")
         self.entered.emit(self.field.name, value)

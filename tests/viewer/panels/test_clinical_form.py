@@ -235,3 +235,29 @@ def test_scrolling_through_the_form_changes_no_value(session: Session, form: Cli
     QApplication.sendEvent(box, event)
     assert session.clinical == RECORD
     assert not event.isAccepted()  # it goes on to the form, which scrolls
+
+
+def test_a_value_out_of_range_counts_as_missing_not_as_its_beginning(
+    qtbot: QtBot, session: Session, form: ClinicalForm
+) -> None:
+    editor = form.rows["age_years"].editor
+    qtbot.keyClicks(editor, "63")
+    assert session.clinical.age_years == 63
+    qtbot.keyClicks(editor, "0")
+    assert session.clinical.age_years is None
+    assert isinstance(editor, QLineEdit)
+    assert editor.text() == "630"
+    assert "counts as missing" in form.rows["age_years"].problem.text()
+    form.undo_stack.undo()
+    assert editor.text() == ""
+    assert form.rows["age_years"].problem.text() == ""
+
+
+def test_what_is_typed_into_one_field_is_one_step_back(qtbot: QtBot, session: Session, form: ClinicalForm) -> None:
+    qtbot.keyClicks(form.rows["age_years"].editor, "63")
+    qtbot.keyClicks(form.rows["cea_ng_ml"].editor, "200")
+    form.undo_stack.undo()
+    assert session.clinical.cea_ng_ml is None
+    assert session.clinical.age_years == 63
+    form.undo_stack.redo()
+    assert session.clinical.cea_ng_ml == 200
