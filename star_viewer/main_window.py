@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QLabel,
     QMainWindow,
     QProgressBar,
@@ -26,6 +25,7 @@ from star_viewer.actions import HEADER, Actions
 from star_viewer.browser.empty_state import EmptyState
 from star_viewer.browser.series_tree import SeriesTree
 from star_viewer.panels.banner import BannerStack
+from star_viewer.panels.choice_box import ChoiceBox
 from star_viewer.panels.clinical_form import ClinicalForm
 from star_viewer.panels.findings import FindingsPanel
 from star_viewer.panels.forecast import ForecastPanel
@@ -87,10 +87,10 @@ class MainWindow(QMainWindow):
         spacer = QWidget()
         spacer.setSizePolicy(spacer.sizePolicy().horizontalPolicy().Expanding, spacer.sizePolicy().verticalPolicy())
         bar.addWidget(spacer)
-        self.model_chooser = QComboBox()
+        self.model_chooser = ChoiceBox()
         self.model_chooser.setToolTip("The model that assesses")
         self.model_chooser.setAccessibleName("Model")
-        self.model_chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.model_chooser.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToContents)
         bar.addWidget(self.model_chooser)
         self.trust_chip = QToolButton()
         self.trust_chip.setText("trust: no case")

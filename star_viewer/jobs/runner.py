@@ -16,6 +16,7 @@ from star_viewer.jobs.wire import receive, send
 from star_viewer.jobs.worker import Answered, Answerer, Asked, Failed, Progressed, make_tasks, serve
 
 KILL_AFTER_MS = 2000
+KILL_SUPERSEDED_AFTER_MS = 10_000
 LISTENER_WAIT_S = 2.0
 
 
@@ -44,7 +45,7 @@ class JobRunner(QObject):
         self._unwanted = False
         self._generation = 0
         self._closing = False
-        self._killer = QTimer(self, singleShot=True, interval=KILL_AFTER_MS)
+        self._killer = QTimer(self, singleShot=True)
         self._killer.timeout.connect(self._kill)
         self._received.connect(self._take)
 
@@ -79,6 +80,7 @@ class JobRunner(QObject):
             if self._running is not None and type(self._running.request) is type(request):
                 self._unwanted = True
                 self._cancel_event.set()
+                self._killer.start(KILL_SUPERSEDED_AFTER_MS)
         self._queue.append(asked)
         self._next()
         return asked.job_id
@@ -88,7 +90,7 @@ class JobRunner(QObject):
         self._queue.clear()
         if self._running is not None:
             self._cancel_event.set()
-            self._killer.start()
+            self._killer.start(KILL_AFTER_MS)
 
     def close(self) -> None:
         """End the worker; nothing is delivered any more."""
@@ -172,10 +174,10 @@ class JobRunner(QObject):
         self._next()
 
     def _kill(self) -> None:
-        running = self._running
+        running, unwanted = self._running, self._unwanted
         self._end_process()
         self._settle()
-        if running is not None:
+        if running is not None and not unwanted:
             self.cancelled.emit(running.request)
         self._next()
 

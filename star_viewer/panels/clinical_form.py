@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QUndoCommand, QUndoStack, QWheelEvent
+from PySide6.QtGui import QUndoCommand, QUndoStack
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from star_core.clinical.fields import FIELDS, ClinicalField, FieldGroup, FieldKind, FieldValue
 from star_core.clinical.record import format_entry, parse_entry
 from star_core.errors import ClinicalRecordError
 from star_core.types import ClinicalRecord
+from star_viewer.panels.choice_box import ChoiceBox
 from star_viewer.session import Session
 from star_viewer.theme import GRID
 
@@ -118,13 +119,6 @@ class ChangeField(QUndoCommand):
         self._form.change(self._name, self._before)
         # The record may have held this value all along while a refused entry stood in the field.
         self._form.rows[self._name].show_value(self._before)
-
-
-class ChoiceBox(QComboBox):
-    """A choice that the wheel passes by: scrolling through the form must not change a patient's record."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        event.ignore()
 
 
 class FieldRow(QWidget):
