@@ -230,6 +230,7 @@ class StarApp(QObject):
     # ------------------------------------------------------------------ telling
 
     def _refuse(self, failure: Failed) -> None:
+        self._show_models(self._models)  # a model that was chosen and cannot be used must not stand in the chooser
         box = QMessageBox(QMessageBox.Icon.Warning, TITLE, failure.message, QMessageBox.StandardButton.Ok, self.window)
         box.setInformativeText(failure.remedy)
         if failure.details:
@@ -240,7 +241,6 @@ class StarApp(QObject):
         self._open(box)
 
     def _tell_trouble(self, request: Request, failure: Failed) -> None:
-        self._show_models(self._models)  # a model that was chosen and cannot be used must not stand in the chooser
         self.window.banners.tell(
             f"{request.text}: {failure.message} {failure.remedy}".strip(),
             severity=Severity.REFUSAL,

@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from star_core.errors import BundleError
 from star_core.types import Assessment, Case
 from star_viewer.jobs.requests import (
     ActivateModel,
@@ -134,7 +135,8 @@ class Workflow(QObject):
             self.assess()
 
     def _fail(self, request: Request, failure: Failed) -> None:
-        if isinstance(request, OpenCase | InstallModel | WriteReport):
+        asked_by_user = isinstance(request, OpenCase | InstallModel | ActivateModel | WriteReport)
+        if asked_by_user or failure.kind == BundleError.__name__:
             self._refused_source = request.source if isinstance(request, OpenCase) else None
             self.refused.emit(failure)
         elif not isinstance(request, ListSeries):  # the case of the same folder is opened next and tells the reason

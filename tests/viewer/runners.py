@@ -58,7 +58,7 @@ class DirectRunner(JobRunner):
             else:
                 answer = self._tasks.answer(request, ignore_progress)
         except StarError as error:
-            self.failed.emit(request, Failed(0, error.message, error.remedy, error.details))
+            self.failed.emit(request, Failed(0, error.message, error.remedy, error.details, kind=type(error).__name__))
         except ZeroDivisionError as error:
             self.failed.emit(request, Failed(0, "Something unexpected happened.", "Try again.", repr(error)))
         else:

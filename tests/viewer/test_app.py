@@ -210,7 +210,7 @@ def test_a_model_that_cannot_be_used_does_not_stand_in_the_chooser(
         raise BundleError("The model's weights were altered.")
 
     direct_runner.replace_answers = {ActivateModel: fail}
-    with qtbot.waitSignal(star_with_case.workflow.troubled):
+    with qtbot.waitSignal(star_with_case.workflow.refused):
         _choose_model(qtbot, star_with_case, 1)
     assert star_with_case.session.model_name == "demonstration"
     assert star_with_case.window.model_chooser.currentText() == "demonstration model"

@@ -9,13 +9,14 @@ from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
-from star_core.errors import BundleError
+from star_core.errors import BundleError, DecodingError, SliceGapError
 from star_viewer.app import StarApp
 from star_viewer.jobs.requests import AssessCase, OpenCase, Request
 from star_viewer.jobs.runner import JobRunner
 from tests.viewer.conftest import OpenApp, drop
 from tests.viewer.fakes import RECORD
 from tests.viewer.runners import DirectRunner
+from tests.viewer.scene.factory import build_case
 
 TIMEOUT_MS = 20_000
 
@@ -144,16 +145,55 @@ def test_a_failed_assessment_is_told_in_a_banner_and_the_old_one_stays(
     qtbot: QtBot, star_with_case: StarApp, direct_runner: DirectRunner
 ) -> None:
     def fail(_: Request) -> object:
-        raise BundleError("The model's weights were altered.", remedy="Choose another model.", details="sha256 differs")
+        raise DecodingError("A slice cannot be decoded.", remedy="Copy it again.", details="marker missing")
 
     star = star_with_case
     shown = star.session.assessment
     direct_runner.replace_answers = {AssessCase: fail}
     with qtbot.waitSignal(star.workflow.troubled):
         star.window.star_actions["assess"].trigger()
-    assert star.window.banners.messages[0] == "Assessing: The model's weights were altered. Choose another model."
+    assert star.window.banners.messages[0] == "Assessing: A slice cannot be decoded. Copy it again."
     assert star.session.assessment is shown
     assert any(button.text() == "Details" for button in star.window.banners.findChildren(QPushButton))
+
+
+def test_an_altered_model_is_told_in_a_box_and_the_case_stays_open(
+    qtbot: QtBot, star_with_case: StarApp, direct_runner: DirectRunner
+) -> None:
+    def fail(_: Request) -> object:
+        raise BundleError("The model's weights were altered.", remedy="Choose another model.", details="sha256 differs")
+
+    star = star_with_case
+    shown = star.session.assessment
+    direct_runner.replace_answers = {AssessCase: fail}
+    with qtbot.waitSignal(star.workflow.refused):
+        star.window.star_actions["assess"].trigger()
+    (box,) = _boxes(star)
+    assert box.text() == "The model's weights were altered."
+    assert box.informativeText() == "Choose another model."
+    assert box.detailedText() == "sha256 differs"
+    assert star.session.assessment is shown
+    box.close()
+
+
+def test_a_gap_can_be_accepted_in_its_box(
+    qtbot: QtBot, star: StarApp, direct_runner: DirectRunner, tmp_path: Path
+) -> None:
+    def refuse_gaps(request: Request) -> object:
+        assert isinstance(request, OpenCase)
+        if not request.source.interpolate_gaps:
+            raise SliceGapError("Series 3: 10.0 mm gap after slice 38.", remedy="Accept interpolation.")
+        return build_case()
+
+    direct_runner.replace_answers = {OpenCase: refuse_gaps}
+    with qtbot.waitSignal(star.workflow.refused):
+        star.workflow.open_folder(_folder(tmp_path))
+    (box,) = _boxes(star)
+    (accept,) = [button for button in box.buttons() if button.text() == "Interpolate and open"]
+    with qtbot.waitSignal(star.workflow.assessed):
+        accept.click()
+    assert star.workflow.source is not None
+    assert star.workflow.source.interpolate_gaps
 
 
 # --------------------------------------------------------------------------- the worker
