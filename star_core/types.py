@@ -400,6 +400,27 @@ MIN_AT_RISK = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CohortForecast:
+    """Forecasts of n patients by one model, as ``predictions.csv`` holds them; all curves float64 (n, T).
+
+    ``any_recurrence`` and ``liver_recurrence`` are cumulative incidences, ``event_free_survival`` the probability of
+    neither recurrence nor death. A curve that a model does not give is ``nan`` throughout.
+    """
+
+    patient_ids: tuple[str, ...]
+    overall_survival: DoubleArray
+    event_free_survival: DoubleArray
+    any_recurrence: DoubleArray
+    liver_recurrence: DoubleArray
+
+    def __post_init__(self) -> None:
+        curves = ("overall_survival", "event_free_survival", "any_recurrence", "liver_recurrence")
+        if any(getattr(self, name).shape != (len(self.patient_ids), N_YEARS) for name in curves):
+            raise ValueError(f"every curve must be ({len(self.patient_ids)}, {N_YEARS})")
+        _freeze_arrays(self, *curves)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RiskMap:
     """Where in the liver recurrence is likely.
 
