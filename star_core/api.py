@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
     from star_core.model.bundle import ModelCard
+    from star_core.training.presets import Preset
     from star_core.training.run import EpochCallback, TrainingSettings
 
 __all__ = [
@@ -326,24 +327,27 @@ def write_phantom_cohort(n: int, out: Path, *, seed: int = 0, progress: Progress
 def train(
     cohort: Path,
     out: Path,
-    settings: TrainingSettings | None = None,
+    preset: Preset | None = None,
     *,
     name: str | None = None,
     title: str = "",
+    resume: bool = False,
     progress: ProgressCallback = ignore_progress,
     on_epoch: EpochCallback | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> ModelCard:
     """Train a new model on a cohort; see :func:`star_core.training.fit.train`."""
     from star_core.training.fit import train as fit
-    from star_core.training.run import TrainingSettings, ignore_epoch, never_stop
+    from star_core.training.presets import PRESETS
+    from star_core.training.run import PresetName, ignore_epoch, never_stop
 
     return fit(
         cohort,
         out,
-        settings or TrainingSettings(),
+        preset or PRESETS[PresetName.STAR],
         name=name or _to_model_name(out),
         title=title,
+        resume=resume,
         progress=progress,
         on_epoch=on_epoch or ignore_epoch,
         should_stop=should_stop or never_stop,

@@ -11,6 +11,7 @@ import typer
 import star_core
 from star_core import api, console
 from star_core.errors import StarError
+from star_core.training.run import PresetName
 
 app = typer.Typer(
     name="star",
@@ -29,6 +30,9 @@ OutFolder = Annotated[Path, typer.Option("--out", help="New folder for the resul
 CohortFolder = Annotated[Path, typer.Option("--cohort", help="Folder with manifest.json.", show_default=False)]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs at most.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
+
+
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 
 
 @app.command(epilog="Example: star info study/ --json")
@@ -82,31 +86,40 @@ def cohort_phantom(
     console.say(f"{n} synthetic patients are in {out}.")
 
 
-@app.command(epilog="Example: star train --cohort phantoms --out my-model")
+@app.command(epilog="Example: star train --cohort phantoms --preset star --out my-model --set attention=time")
 def train(
     cohort: CohortFolder,
     out: OutFolder,
+    preset: Annotated[PresetName, typer.Option("--preset", help="Network and training.")] = PresetName.STAR,
     name: Annotated[str | None, typer.Option("--name", help="Name of the model; else the folder's.")] = None,
     title: Annotated[str, typer.Option("--title", help="Title on the card.")] = "",
     epochs: Epochs = None,
     elastic_mm: Annotated[
-        float, typer.Option("--elastic-mm", min=0.0, help="Largest elastic displacement; 0 trains three times as fast.")
-    ] = 5.0,
+        float | None,
+        typer.Option("--elastic-mm", min=0.0, help="Largest elastic displacement; 0 trains three times as fast."),
+    ] = None,
+    options: Annotated[list[str] | None, typer.Option("--set", help="Another option as NAME=VALUE.")] = None,
     seed: Seed = 0,
+    device: Device = "auto",
+    devices: Annotated[int, typer.Option("--devices", min=1, help="Processes or graphics cards a machine.")] = 1,
+    nodes: Annotated[int, typer.Option("--nodes", min=1, help="Machines.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was killed.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train a new model; Ctrl+C keeps the best epoch so far."""
-    from star_core.training.run import TrainingSettings
+    """Train a new model; Ctrl+C keeps the best epoch so far, --resume goes on after a kill."""
+    from star_core.training.presets import PRESETS
 
-    changes = {"seed": seed, "elastic_mm": elastic_mm} | ({"epochs": epochs} if epochs else {})
-    settings = TrainingSettings().model_copy(update=changes)
+    changes: dict[str, object] = {"seed": seed, "device": device, "devices": devices, "nodes": nodes}
+    changes |= {key: value for key, value in (("epochs", epochs), ("elastic_mm", elastic_mm)) if value is not None}
+    chosen = PRESETS[preset].with_options(changes | console.parse_options(options or []))
     with console.training(as_json) as watcher:
         card = api.train(
             cohort,
             out,
-            settings,
+            chosen,
             name=name,
             title=title,
+            resume=resume,
             progress=watcher.progress,
             on_epoch=watcher.epoch,
             should_stop=watcher.should_stop,

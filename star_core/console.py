@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import star_core
-from star_core.errors import StarError
+from star_core.errors import StarError, TrainingError
 from star_core.types import Assessment, Cause, ProgressCallback
 
 if TYPE_CHECKING:
@@ -46,6 +46,21 @@ def complain(error: StarError, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps({"event": "error", "message": str(error)}) + "\n")
     _err.print(f"star: {error}", markup=False)
+
+
+def parse_options(options: Sequence[str]) -> dict[str, str]:
+    """Return options given as NAME=VALUE.
+
+    Raises
+    ------
+    TrainingError
+        When one has no value.
+    """
+    pairs = [option.partition("=") for option in options]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise TrainingError(f"Option {name!r} has no value.", remedy="Write it as NAME=VALUE.")
+    return {name: value for name, _, value in pairs}
 
 
 # --------------------------------------------------------------------------- tables

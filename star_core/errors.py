@@ -90,5 +90,9 @@ class TrainingError(StarError):
     """Training cannot start or go on."""
 
 
+class DeviceError(StarError):
+    """There is no such device to compute on."""
+
+
 class CancelledError(StarError):
     """The user cancelled; what was finished is kept."""

@@ -308,6 +308,24 @@ class CentringRule(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpInput:
+    """A later scan, registered to the first and prepared on its model grid; arrays as in :class:`ModelInput`.
+
+    ``year`` is the postoperative year (1..T) whose slot it fills.
+    """
+
+    year: int
+    image: FloatArray
+    fractions: FloatArray
+    known: Structure
+
+    def __post_init__(self) -> None:
+        if self.year < 1:
+            raise ValueError("a follow-up scan fills the slot of year 1 or later")
+        _freeze_arrays(self, "image", "fractions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInput:
     """What the network sees.
 
@@ -325,6 +343,8 @@ class ModelInput:
         The model grid in patient space.
     centring_rule, centre_index
         How the z centre was found, and the CT slice index it fell on.
+    follow_ups
+        Later scans of the patient, by rising year; each year sees the newest scan at or before it.
     """
 
     image: FloatArray
@@ -336,9 +356,15 @@ class ModelInput:
     centring_rule: CentringRule
     centre_index: float
     findings: tuple[Finding, ...] = ()
+    follow_ups: tuple[FollowUpInput, ...] = ()
 
     def __post_init__(self) -> None:
         _freeze_arrays(self, "image", "fractions", "clinical", "clinical_missing")
+        years = [scan.year for scan in self.follow_ups]
+        if sorted(set(years)) != years:
+            raise ValueError("follow-up scans must come in the order of their years, one a year")
+        if any(scan.image.shape != self.image.shape for scan in self.follow_ups):
+            raise ValueError("follow-up scans must lie on the grid of the first scan")
 
     def fraction_of(self, structure: Structure) -> FloatArray:
         """Return the (D, H, W) fraction of one structure."""

@@ -134,6 +134,11 @@ def read_manifest(folder: Path) -> Manifest:
     )
 
 
+def manifest_sha256(manifest: Manifest) -> str:
+    """Return the SHA-256 of a cohort's manifest file: the same patients, scans and outcomes, the same number."""
+    return hashlib.sha256((manifest.folder / MANIFEST_FILE).read_bytes()).hexdigest()
+
+
 def write_manifest(manifest: Manifest) -> None:
     """Write ``manifest.json`` into the cohort's folder, all or nothing.
 

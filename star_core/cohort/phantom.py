@@ -267,7 +267,13 @@ def _to_bits(structures: Mapping[Structure, BoolArray]) -> np.ndarray[tuple[int,
 
 
 def write_phantom_cohort(
-    n: int, folder: Path, *, seed: int = 0, workers: int = 1, progress: ProgressCallback = ignore_progress
+    n: int,
+    folder: Path,
+    *,
+    seed: int = 0,
+    config: PreprocessConfig | None = None,
+    workers: int = 1,
+    progress: ProgressCallback = ignore_progress,
 ) -> Manifest:
     """Write a cohort of ``n`` phantoms; a run that was interrupted goes on where it stopped when called again.
 
@@ -283,7 +289,7 @@ def write_phantom_cohort(
     journal = folder / "drawn.jsonl"
     if not journal.is_file():
         refuse_filled_folder(folder)
-    config = PreprocessConfig()
+    config = config or PreprocessConfig()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         drawn = _read_journal(journal, seed)

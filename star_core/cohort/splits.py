@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from star_core.cohort.manifest import Manifest, Use
+from star_core.cohort.manifest import Manifest, ManifestPatient, Use
 
 VALIDATION_SHARE = 0.1
 TEST_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Patients of a cohort by use."""
+
+    train: tuple[ManifestPatient, ...]
+    validation: tuple[ManifestPatient, ...]
+    test: tuple[ManifestPatient, ...]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of patients by use."""
+        return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
 
 
 def split_patients(manifest: Manifest, *, seed: int) -> dict[str, Use]:

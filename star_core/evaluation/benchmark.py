@@ -146,11 +146,12 @@ def measure_first_layer() -> BenchmarkResult:
 
     from star_core.clinical.fields import MODEL_FIELDS
     from star_core.model.config import StarConfig
-    from star_core.model.star import Star
+    from star_core.model.tracker import Tracker
 
     torch.manual_seed(0)
     config = StarConfig(n_clinical=len(MODEL_FIELDS))
-    stem, years = (network := Star(config).eval()).tracker.stem, network.tracker.years
+    encoder = Tracker(config).eval().encoder
+    stem, years, slots = encoder.stem, encoder.years, torch.zeros(1, config.n_years, dtype=torch.long)
     scan = torch.randn(1, stem.image.in_channels, *config.grid_shape)
     weight = torch.cat([stem.image.weight, stem.year], dim=1)
 
@@ -160,7 +161,7 @@ def measure_first_layer() -> BenchmarkResult:
             F.conv3d(torch.cat([scan, constant], dim=1), weight, stem.image.bias, stride=2, padding=1)
 
     with torch.inference_mode():
-        ours_s, peer_s = _median_of_both(lambda: stem(scan, years), plain)
+        ours_s, peer_s = _median_of_both(lambda: stem(scan, slots, years), plain)
     return BenchmarkResult(
         figure="first layer of twelve years",
         ours=ours_s,

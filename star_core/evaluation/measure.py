@@ -11,7 +11,7 @@ from star_core.cohort.manifest import Manifest, ManifestPatient, load_input
 from star_core.evaluation.metrics import bootstrap_interval, compute_concordance, compute_site_auc
 from star_core.model.bundle import Measure
 from star_core.model.predict import choose_device, predict
-from star_core.model.star import Star
+from star_core.model.star import Network
 from star_core.types import (
     BoolArray,
     DoubleArray,
@@ -28,7 +28,7 @@ FEWEST_TO_MEASURE = 10
 
 
 def measure_network(
-    network: Star,
+    network: Network,
     manifest: Manifest,
     patients: Sequence[ManifestPatient],
     at_risk: tuple[int, ...],

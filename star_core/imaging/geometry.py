@@ -44,6 +44,25 @@ def _best_axis_order(cosines: NDArray[np.float64]) -> tuple[int, int, int]:
     return max(orders, key=closeness)
 
 
+def join_blocks(values: FloatArray, factor: int) -> FloatArray:
+    """Return the means of cubic blocks of ``factor`` cells along the last three axes of ``values`` (..., D, H, W)."""
+    if factor == 1:
+        return values
+    *lead, depth, height, width = values.shape
+    blocks = values.reshape(*lead, depth // factor, factor, height // factor, factor, width // factor, factor)
+    means: FloatArray = blocks.mean(axis=(-5, -3, -1), dtype=np.float32)
+    return means
+
+
+def join_grid(geometry: Geometry, factor: int) -> Geometry:
+    """Return the grid whose cells are blocks of ``factor`` cells along each axis; outer edges stay where they are."""
+    affine = geometry.affine_lps.copy()
+    affine[:3, 3] = geometry.index_to_lps(np.full(3, (factor - 1) / 2))
+    affine[:3, :3] *= factor
+    depth, height, width = (size // factor for size in geometry.shape)
+    return Geometry(shape=(depth, height, width), affine_lps=affine)
+
+
 def resample_to(values: FloatArray, source: Geometry, target: Geometry, *, outside: float = 0.0) -> FloatArray:
     """Return ``values`` (D, H, W) of ``source`` on the voxels of ``target``, linearly interpolated in space.
 

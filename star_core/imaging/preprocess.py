@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from star_core.imaging.centring import Centre, find_centre
-from star_core.imaging.geometry import to_canonical
+from star_core.imaging.geometry import join_blocks, join_grid, to_canonical
 from star_core.types import (
     MODEL_GRID_SHAPE,
     STRUCTURES,
@@ -49,7 +50,10 @@ class StructureSampling(StrEnum):
 
 
 class PreprocessConfig(BaseModel):
-    """Settings of the preprocessing; part of every cohort's manifest and every model's card."""
+    """Settings of the preprocessing; part of every cohort's manifest and every model's card.
+
+    ``reduce`` joins cells of the model grid in cubic blocks, for studies that must end on a small machine.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,6 +64,13 @@ class PreprocessConfig(BaseModel):
     clahe_clip_limit: float = 2.0
     clahe_tiles: int = 8
     structures: StructureSampling = StructureSampling.AREA
+    reduce: Literal[1, 2, 4] = 1
+
+    @property
+    def grid_shape(self) -> tuple[int, int, int]:
+        """Shape of the model grid: 40 x 128 x 128 cells, joined in blocks of ``reduce`` along each axis."""
+        depth, height, width = MODEL_GRID_SHAPE
+        return depth // self.reduce, height // self.reduce, width // self.reduce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +114,10 @@ def prepare_image(
     along_z, plane_mm, first_index = _plane_weights(geometry, centre.slice_index, config)
     grid = _model_grid(geometry, first_index, plane_mm)
     return PreparedImage(
-        image=_prepare_grey_values(voxels_hu, along_z, config)[None],
-        fractions=_prepare_fractions(bits, along_z, geometry, config.structures),
+        image=join_blocks(_prepare_grey_values(voxels_hu, along_z, config)[None], config.reduce),
+        fractions=join_blocks(_prepare_fractions(bits, along_z, geometry, config.structures), config.reduce),
         known=Structure(0) if masks is None else masks.known,
-        geometry=grid,
+        geometry=join_grid(grid, config.reduce),
         centring_rule=centre.rule,
         centre_index=centre.slice_index,
         findings=_check_coverage(bits, along_z),
@@ -118,6 +129,7 @@ def prepare_image(
             f"{config.clahe_tiles} x {config.clahe_tiles} tiles, limit {config.clahe_clip_limit}",
             "in_plane": f"cubic spline {geometry.shape[1]} x {geometry.shape[2]} to 128 x 128",
             "structures": f"{config.structures.value}, closed 3 x 3",
+            "grid": " x ".join(str(size) for size in config.grid_shape),
         },
     )
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from star_core.errors import BundleError, StorageError
-from star_core.model.config import StarConfig
+from star_core.model.config import Architecture
 from star_core.storage import new_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from star_core.imaging.preprocess import PreprocessConfig
-    from star_core.model.star import Star
+    from star_core.model.star import Network
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -68,7 +68,7 @@ class ModelCard(BaseModel):
     parent_id: str | None = None
     software_version: str
     created_utc: str
-    architecture: StarConfig
+    architecture: Architecture
     preprocessing: dict[str, str | float | int | bool | None]
     fields: tuple[str, ...]
     cohort: CohortCard
@@ -91,7 +91,7 @@ class ModelBundle:
     card: ModelCard
     weights: dict[str, Tensor]
 
-    def build_network(self) -> Star:
+    def build_network(self) -> Network:
         """Return the network with the bundle's weights, in evaluation mode.
 
         Raises
@@ -99,9 +99,9 @@ class ModelBundle:
         BundleError
             When the weights do not fit the card's architecture.
         """
-        from star_core.model.star import Star
+        from star_core.model.build import build_network
 
-        network = Star(self.card.architecture)
+        network = build_network(self.card.architecture)
         try:
             network.load_state_dict(self.weights)
         except RuntimeError as error:
@@ -110,7 +110,8 @@ class ModelBundle:
                 remedy="Choose another model or copy the bundle again.",
                 details=str(error),
             ) from error
-        return network.eval()
+        network.eval()
+        return network
 
 
 def read_card(folder: Path) -> ModelCard:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from star_core.errors import DeviceError
 from star_core.model.incidence import (
     compute_cumulative_incidence,
     compute_event_free_survival,
@@ -16,7 +17,7 @@ from star_core.model.incidence import (
     compute_survival,
 )
 from star_core.model.projector import Rates
-from star_core.model.star import Star, build_batch
+from star_core.model.star import Network, build_batch
 from star_core.model.tracker import ImageFeatures
 from star_core.types import CAUSES, Cause, DoubleArray, Forecast, Interval, ModelInput, RiskMap
 
@@ -33,10 +34,25 @@ class Prediction:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device called ``name``; ``auto`` takes a GPU when there is one."""
+    """Return the device called ``name``; ``auto`` takes a GPU when there is one.
+
+    Raises
+    ------
+    DeviceError
+        When a GPU is asked for and torch sees none, or the name means nothing.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"There is no device {name!r}.", remedy="Choose auto, cpu or cuda.") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            "No graphics card that torch can use was found.",
+            remedy="Choose device = cpu, or install the build of torch for this card and its driver.",
+        )
+    return device
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
@@ -51,7 +67,7 @@ def _has_bfloat16() -> bool:
 
 
 def predict(
-    network: Star,
+    network: Network,
     model_input: ModelInput,
     at_risk: tuple[int, ...],
     *,
@@ -93,8 +109,9 @@ def _build_forecast(
     rates: Rates, rate_sum_per_ml: DoubleArray, model_input: ModelInput, at_risk: tuple[int, ...]
 ) -> Forecast:
     causes = rates.causes[0].double().cpu().numpy().copy()
-    # The liver's rate is the map's own sum, in double precision, so that map and incidence agree to rounding.
-    causes[:, 0] = rate_sum_per_ml * model_input.geometry.voxel_volume_ml
+    if model_input.at_risk_fraction.any():
+        # The liver's rate is the map's own sum, in double precision, so that map and incidence agree to rounding.
+        causes[:, 0] = rate_sum_per_ml * model_input.geometry.voxel_volume_ml
     death = rates.death[0].double().cpu().numpy()
     curves = _curves(causes, death)
     return Forecast(

@@ -1,7 +1,8 @@
 """Dynamic Liver Regeneration Tracker: separable space-time convolutions, 4D attention, reconstruction.
 
-Shapes: B patients, T years, C channels, (D, H, W) the model grid. The paper writes X_t = [X_ct; E_t]; a convolution is
-linear, so its first layer is conv(X_ct), computed once for a scan, plus conv(E_t) on a constant (method, section 3).
+Shapes: B patients, N scans, T years, C channels, (D, H, W) the model grid. The paper writes X_t = [X_ct; E_t]; a
+convolution is linear, so its first layer is conv(X_ct), computed once for a scan and all years that share it, plus
+conv(E_t) on a constant (method, section 3). Without part A there are no years: one 3D network sees each scan.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from star_core.model.config import Attention, StarConfig
+from star_core.model.config import Attention, Part, StarConfig
 from star_core.model.inputs import N_CHANNELS
 
 RECON_POOL = 4
@@ -20,20 +21,26 @@ RECON_POOL = 4
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What the tracker says of a scan; independent of the clinical record, so it can be kept while the form changes.
+    """What a network says of the scans; independent of the clinical record, so it can be kept while the form changes.
 
     ``pooled`` (B, T, C) are features of each year, ``recon`` (B, T, D, H, W) the reconstruction, ``recon_pooled`` its
     block means, ``local_logit`` (B, T, D/2, H/2, W/2) where recurrence is likely, up to a constant of each year.
+    ``extra_loss`` is what the network adds to the loss while it learns. ``None`` where a network has no such thing.
     """
 
     pooled: Tensor
-    recon: Tensor | None
-    recon_pooled: Tensor
-    local_logit: Tensor
+    recon: Tensor | None = None
+    recon_pooled: Tensor | None = None
+    local_logit: Tensor | None = None
+    extra_loss: Tensor | None = None
 
     def to(self, device: torch.device) -> ImageFeatures:
         """Return the features on another device, without the full reconstruction."""
-        return ImageFeatures(self.pooled.to(device), None, self.recon_pooled.to(device), self.local_logit.to(device))
+        return ImageFeatures(
+            pooled=self.pooled.to(device),
+            recon_pooled=None if self.recon_pooled is None else self.recon_pooled.to(device),
+            local_logit=None if self.local_logit is None else self.local_logit.to(device),
+        )
 
 
 class YearStem(nn.Module):
@@ -44,13 +51,15 @@ class YearStem(nn.Module):
         self.image = nn.Conv3d(in_channels, out_channels, 3, stride=2, padding=1)
         self.year = nn.Parameter(torch.randn(out_channels, year_channels, 3, 3, 3) * (27 * year_channels) ** -0.5)
 
-    def forward(self, scan: Tensor, years: Tensor) -> Tensor:
-        """Return (B, C, T, d, h, w) from ``scan`` (B, C_in, D, H, W), shared by all years, and ``years`` (T, E)."""
+    def forward(self, scans: Tensor, slots: Tensor, years: Tensor) -> Tensor:
+        """Return (B, C, T, d, h, w) from ``scans`` (N, C_in, D, H, W), ``slots`` (B, T) into them, ``years`` (T, E)."""
         constant = torch.einsum("oezyx,te->otzyx", self.year, years)
-        for size in scan.shape[2:]:
-            constant = torch.tensordot(constant, _valid_taps(size, scan.device).to(constant.dtype), dims=([2], [0]))
-        shared: Tensor = self.image(scan)
-        return shared[:, :, None] + constant[None].to(shared.dtype)
+        for size in scans.shape[2:]:
+            constant = torch.tensordot(constant, _valid_taps(size, scans.device).to(constant.dtype), dims=([2], [0]))
+        shared: Tensor = self.image(scans)
+        if len(scans) == len(slots):  # one scan a patient: every year shares it without a copy
+            return shared[:, :, None] + constant[None].to(shared.dtype)
+        return shared[slots].transpose(1, 2) + constant[None].to(shared.dtype)
 
 
 def _valid_taps(size: int, device: torch.device) -> Tensor:
@@ -141,39 +150,85 @@ class UpConv(nn.Module):
         return F.gelu(joined)
 
 
-class Tracker(nn.Module):
-    """From one scan to the features of twelve years."""
+class Encoder(nn.Module):
+    """Four strided levels within each year, with the temporal part A between them where it is switched on."""
 
     def __init__(self, config: StarConfig) -> None:
         super().__init__()
         c1, c2, c3, c4 = config.channels
-        self.years = nn.Parameter(torch.randn(config.n_years, config.year_embedding) * 0.5)
-        self.stem = YearStem(N_CHANNELS[config.input_channels], config.year_embedding, c1)
-        self.time1, self.time2, self.time3 = YearConv(c1), YearConv(c2), YearConv(c3)
+        in_channels = N_CHANNELS[config.input_channels]
+        self.n_years, self.has_years = config.n_years, Part.A in config.parts
         self.down2, self.down3, self.down4 = SpaceConv(c1, c2), SpaceConv(c2, c3), SpaceConv(c3, c4)
-        self.attention = SpaceTimeAttention(c4, config.year_embedding, coarse_cells(config.grid_shape), config)
+        if self.has_years:
+            self.years = nn.Parameter(torch.randn(config.n_years, config.year_embedding) * 0.5)
+            self.stem = YearStem(in_channels, config.year_embedding, c1)
+            self.time1, self.time2, self.time3 = YearConv(c1), YearConv(c2), YearConv(c3)
+            cells = coarse_cells(config.grid_shape)
+            self.attention = SpaceTimeAttention(c4, config.year_embedding, cells, config)
+        else:
+            self.scan = nn.Conv3d(in_channels, c1, 3, stride=2, padding=1)
+
+    def forward(self, scans: Tensor, slots: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the four levels, each (B, C, T, d, h, w); without part A, T is 1 where all years share a scan."""
+        if self.has_years:
+            level1 = self.time1(F.gelu(self.stem(scans, slots, self.years)))
+            level2 = self.time2(self.down2(level1))
+            level3 = self.time3(self.down3(level2))
+            return level1, level2, level3, self.attention(self.down4(level3), self.years)
+        first = F.gelu(self.scan(scans))
+        level1 = first[:, :, None] if len(scans) == len(slots) else first[slots].transpose(1, 2)
+        level2 = self.down2(level1)
+        level3 = self.down3(level2)
+        return level1, level2, level3, self.down4(level3)
+
+
+class Decoder(nn.Module):
+    """Transposed convolutions back to the model grid: the reconstruction, and the logit of recurrence at each place."""
+
+    def __init__(self, config: StarConfig) -> None:
+        super().__init__()
+        c1, c2, c3, c4 = config.channels
         self.up3, self.up2, self.up1 = UpConv(c4, c3), UpConv(c3, c2), UpConv(c2, c1)
         self.to_recon = nn.ConvTranspose3d(c1, 1, 2, stride=2)
-        self.to_logit = nn.Conv3d(c1, 1, 3, padding=1)
+        self.to_logit = nn.Conv3d(c1, 1, 3, padding=1) if config.has_map else None
 
-    def forward(self, scan: Tensor, *, keep_recon: bool = False) -> ImageFeatures:
-        """Return the features of ``scan`` (B, C, D, H, W); the full reconstruction only on request."""
-        batch, size = scan.shape[0], scan.shape[2:]
-        level1 = self.time1(F.gelu(self.stem(scan, self.years)))
-        level2 = self.time2(self.down2(level1))
-        level3 = self.time3(self.down3(level2))
-        level4 = self.attention(self.down4(level3), self.years)
-        fine = self.up3(_to_years(level4), _to_years(level3))
-        fine = self.up2(fine, _to_years(level2))
-        fine = self.up1(fine, _to_years(level1))
-        recon = _from_years(self.to_recon(fine)[..., : size[0], : size[1], : size[2]], batch)[:, 0]
-        logit = _from_years(self.to_logit(fine), batch)[:, 0]
+    def forward(self, levels: tuple[Tensor, ...], grid_shape: torch.Size) -> tuple[Tensor, Tensor | None]:
+        """Return the reconstruction (B, T, D, H, W) and the local logit (B, T, D/2, H/2, W/2)."""
+        level1, level2, level3, level4 = (_to_years(level) for level in levels)
+        batch = levels[0].shape[0]
+        fine = self.up1(self.up2(self.up3(level4, level3), level2), level1)
+        depth, height, width = grid_shape
+        recon = _from_years(self.to_recon(fine)[..., :depth, :height, :width], batch)[:, 0]
+        if self.to_logit is None:
+            return recon, None
+        return recon, _from_years(self.to_logit(fine), batch)[:, 0]
+
+
+class Tracker(nn.Module):
+    """From scans to the features of twelve years."""
+
+    def __init__(self, config: StarConfig) -> None:
+        super().__init__()
+        self.n_years = config.n_years
+        self.encoder, self.decoder = Encoder(config), Decoder(config)
+
+    def forward(self, scans: Tensor, slots: Tensor, *, keep_recon: bool = False) -> ImageFeatures:
+        """Return the features of ``scans`` (N, C, D, H, W), of which year t of patient b sees ``slots[b, t]``.
+
+        The full reconstruction is kept only on request.
+        """
+        levels = self.encoder(scans, slots)
+        recon, logit = self.decoder(levels, scans.shape[2:])
         return ImageFeatures(
-            pooled=level4.mean(dim=(3, 4, 5)).transpose(1, 2).float(),
-            recon=recon.float() if keep_recon else None,
-            recon_pooled=F.avg_pool3d(recon, RECON_POOL).float(),
-            local_logit=logit.float(),
+            pooled=self._each_year(levels[3].mean(dim=(3, 4, 5)).transpose(1, 2)),
+            recon=self._each_year(recon) if keep_recon else None,
+            recon_pooled=self._each_year(F.avg_pool3d(recon, RECON_POOL)),
+            local_logit=None if logit is None else self._each_year(logit),
         )
+
+    def _each_year(self, x: Tensor) -> Tensor:
+        """Return (B, T, ...) from (B, 1 or T, ...) in single precision."""
+        return x.float().expand(-1, self.n_years, *x.shape[2:])
 
 
 def coarse_cells(grid_shape: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from star_core.training.data import TrainingBatch
 
+HEAD_PARTS = ("integrator", "projector")
 HEADS = TrainingSettings(epochs=20, batch_size=4, accumulate_batches=2, learning_rate=1e-3, patience_epochs=5)
 WHOLE = TrainingSettings(epochs=8, learning_rate=3e-4)
 
@@ -46,11 +47,12 @@ def fine_tune(
     CohortError, TrainingError, StorageError, CancelledError
         As for :func:`star_core.training.fit.train`.
     """
-    import lightning as L
+    import torch
 
     from star_core.clinical.fields import MODEL_FIELDS
-    from star_core.cohort.manifest import read_manifest
+    from star_core.cohort.manifest import manifest_sha256, read_manifest
     from star_core.training.data import CohortDataset, TrackedDataset
+    from star_core.training.watch import RunState
 
     refuse_filled_folder(out)
     parent = read_bundle(model_folder)
@@ -66,7 +68,7 @@ def fine_tune(
             remedy="Make the cohort again with the model's preprocessing, or start from another model.",
         )
     split = split_cohort(manifest, settings.seed)
-    L.seed_everything(settings.seed, verbose=False)
+    torch.manual_seed(settings.seed)
     network = parent.build_network()
     config = network.config
     datasets: tuple[Dataset[TrainingBatch], Dataset[TrainingBatch]] = (
@@ -74,13 +76,28 @@ def fine_tune(
         CohortDataset(manifest, split.validation, config, settings, training=False),
     )
     if heads_only:
-        network.tracker.requires_grad_(False)
+        for name, part in network.named_children():
+            part.requires_grad_(name in HEAD_PARTS)
         datasets = (
             TrackedDataset(network, datasets[0], settings.device, progress, should_stop),
             TrackedDataset(network, datasets[1], settings.device, progress, should_stop),
         )
-    run_trainer(network, datasets, settings, out=out, progress=progress, on_epoch=on_epoch, should_stop=should_stop)
+    state = RunState(out)
+    state.discard()
+    run_trainer(
+        network,
+        datasets,
+        settings,
+        out=out,
+        cohort_sha256=manifest_sha256(manifest),
+        resume=False,
+        progress=progress,
+        on_epoch=on_epoch,
+        should_stop=should_stop,
+    )
     card = build_card(
         network, manifest, split, settings, name=name, title=f"{name} (from {parent.card.name})", parent=parent
     )
-    return write_bundle(card, network.state_dict(), out)
+    card = write_bundle(card, network.state_dict(), out)
+    state.discard()
+    return card

@@ -3,97 +3,103 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import star_core
 from star_core.errors import CohortError, TrainingError
+from star_core.imaging.preprocess import PreprocessConfig
 from star_core.model.bundle import CohortCard, ModelBundle, ModelCard, write_bundle
-from star_core.model.config import StarConfig
+from star_core.model.config import ComparatorConfig, StarConfig
 from star_core.storage import refuse_filled_folder
-from star_core.training.run import EpochCallback, TrainingSettings, ignore_epoch, never_stop
+from star_core.training.presets import PRESETS, Preset, check_preparation
+from star_core.training.run import EpochCallback, PresetName, TrainingSettings, ignore_epoch, never_stop
 from star_core.types import ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:
-    from torch.utils.data import Dataset
+    from lightning import Trainer
+    from torch.utils.data import Dataset, Sampler
 
-    from star_core.cohort.manifest import Manifest, ManifestPatient
-    from star_core.model.star import Star
+    from star_core.cohort.manifest import Manifest
+    from star_core.cohort.splits import Split
+    from star_core.model.star import Network
     from star_core.training.data import TrainingBatch
+    from star_core.training.watch import TrainingWatch
 
 MIN_PATIENTS = 20
 INTENDED_USE = "Research on recurrence after resection of colorectal liver metastases; teaching; trying this program."
 NOT_FOR = "Diagnosis, treatment decisions, or telling a patient a risk. Location of recurrence is unvalidated."
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Patients of a cohort by use."""
-
-    train: tuple[ManifestPatient, ...]
-    validation: tuple[ManifestPatient, ...]
-    test: tuple[ManifestPatient, ...]
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Number of patients by use."""
-        return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
-
-
 def train(
     cohort_folder: Path,
     out: Path,
-    settings: TrainingSettings,
+    preset: Preset = PRESETS[PresetName.STAR],
     *,
     name: str,
     title: str = "",
+    resume: bool = False,
     progress: ProgressCallback = ignore_progress,
     on_epoch: EpochCallback = ignore_epoch,
     should_stop: Callable[[], bool] = never_stop,
 ) -> ModelCard:
     """Train a new network and write its bundle to ``out``.
 
-    Stopping early, by ``should_stop`` or by patience, keeps the best epoch so far.
+    Stopping early, by ``should_stop`` or by patience, keeps the best epoch so far. A killed run leaves its last epoch
+    in a hidden folder beside ``out``; with ``resume`` it goes on to the same numbers as if it had never stopped.
+    With several processes, those that only help end here once the network is trained.
 
     Raises
     ------
     CohortError
-        When the cohort cannot be used or has fewer than 20 patients.
+        When the cohort cannot be used, has fewer than 20 patients, or was not prepared as the preset wants.
     TrainingError
-        When the loss is not a number, memory runs out, or nothing was learnt before stopping.
+        When the loss is not a number, memory runs out, nothing was learnt before stopping, or there is nothing to
+        resume.
     StorageError
         When ``out`` exists or cannot be written.
     """
-    import lightning as L
-
     from star_core.clinical.fields import MODEL_FIELDS
     from star_core.cohort.manifest import read_manifest
-    from star_core.model.star import Star
-    from star_core.training.data import CohortDataset
+    from star_core.training.watch import RunState
 
     refuse_filled_folder(out)
     manifest = read_manifest(cohort_folder)
-    split = split_cohort(manifest, settings.seed)
-    L.seed_everything(settings.seed, verbose=False)
-    config = StarConfig(n_clinical=len(MODEL_FIELDS))
-    network = Star(config)
-    datasets = (
-        CohortDataset(manifest, split.train, config, settings, training=True),
-        CohortDataset(manifest, split.validation, config, settings, training=False),
+    preprocessing = PreprocessConfig.model_validate(manifest.preprocessing)
+    check_preparation(preset, preprocessing, manifest.name)
+    split = split_cohort(manifest, preset.settings.seed)
+    config = preset.build_architecture(len(MODEL_FIELDS), preprocessing.grid_shape)
+    network = fit_network(
+        config,
+        manifest,
+        split,
+        preset.settings,
+        out=out,
+        resume=resume,
+        progress=progress,
+        on_epoch=on_epoch,
+        should_stop=should_stop,
     )
-    run_trainer(network, datasets, settings, out=out, progress=progress, on_epoch=on_epoch, should_stop=should_stop)
-    card = build_card(network, manifest, split, settings, name=name, title=title)
-    return write_bundle(card, network.state_dict(), out)
+    card = build_card(network, manifest, split, preset.settings, name=name, title=title)
+    card = write_bundle(card, network.state_dict(), out)
+    RunState(out).discard()
+    return card
 
 
 def split_cohort(manifest: Manifest, seed: int) -> Split:
-    """Return the manifest's own split, or one drawn by ``seed`` where it has none."""
-    from star_core.cohort.splits import split_patients
+    """Return the manifest's own split, or one drawn by ``seed`` where it has none.
+
+    Raises
+    ------
+    CohortError
+        When there are too few patients, or none with an event.
+    """
+    from star_core.cohort.splits import Split, split_patients
 
     if len(manifest.patients) < MIN_PATIENTS:
         raise CohortError(
@@ -111,34 +117,129 @@ def split_cohort(manifest: Manifest, seed: int) -> Split:
     )
 
 
+def fit_network(
+    config: StarConfig | ComparatorConfig,
+    manifest: Manifest,
+    split: Split,
+    settings: TrainingSettings,
+    *,
+    out: Path,
+    resume: bool = False,
+    progress: ProgressCallback = ignore_progress,
+    on_epoch: EpochCallback = ignore_epoch,
+    should_stop: Callable[[], bool] = never_stop,
+) -> Network:
+    """Return a new network fitted to a split; ``out`` names the run, whose state stays beside it until discarded."""
+    import torch
+
+    from star_core.cohort.manifest import manifest_sha256
+    from star_core.model.build import build_network
+    from star_core.training.data import CohortDataset, prepare_network
+
+    torch.manual_seed(settings.seed)
+    network = build_network(config)
+    train_set = CohortDataset(manifest, split.train, config, settings, training=True)
+    validation_set = CohortDataset(manifest, split.validation, config, settings, training=False)
+    prepare_network(network, train_set)
+    run_trainer(
+        network,
+        (train_set, validation_set),
+        settings,
+        out=out,
+        cohort_sha256=manifest_sha256(manifest),
+        resume=resume,
+        progress=progress,
+        on_epoch=on_epoch,
+        should_stop=should_stop,
+    )
+    return network
+
+
 def run_trainer(
-    network: Star,
+    network: Network,
     datasets: tuple[Dataset[TrainingBatch], Dataset[TrainingBatch]],
     settings: TrainingSettings,
     *,
     out: Path,
+    cohort_sha256: str,
+    resume: bool,
     progress: ProgressCallback,
     on_epoch: EpochCallback,
     should_stop: Callable[[], bool],
 ) -> None:
     """Fit ``network`` in place with Lightning and leave it with the weights of its best epoch."""
-    import lightning as L
     import torch
     from torch.utils.data import DataLoader
 
     from star_core.training.data import collate
     from star_core.training.module import StarTask
-    from star_core.training.watch import StoppedError, TrainingWatch
+    from star_core.training.watch import RunIdentity, RunState, StoppedError, TrainingWatch
 
     train_set, validation_set = datasets
-    batches = -(-len(train_set) // settings.batch_size)  # type: ignore[arg-type]
+    state = RunState(out)
+    checkpoint: Path | None = state.last if resume else None
+    if is_first_process():
+        identity = RunIdentity(
+            cohort_sha256=cohort_sha256, architecture=network.config.model_dump(mode="json"), settings=settings
+        )
+        checkpoint = state.begin(identity, resume=resume)
+    watch = TrainingWatch(
+        settings,
+        state,
+        progress=progress,
+        on_epoch=on_epoch,
+        should_stop=should_stop,
+        set_epoch=lambda epoch: setattr(train_set, "epoch", epoch),
+    )
+    trainer = _build_trainer(settings, watch)
+    loaders = (
+        DataLoader(
+            train_set,
+            batch_size=settings.batch_size,
+            sampler=_sampler(train_set, settings),
+            shuffle=settings.processes > 1,
+            collate_fn=collate,
+        ),
+        DataLoader(validation_set, batch_size=settings.batch_size, collate_fn=collate),
+    )
+    batches = -(-len(train_set) // (settings.batch_size * settings.processes))  # type: ignore[arg-type]
     steps = settings.epochs * -(-batches // settings.accumulate_batches)
-    watch = TrainingWatch(settings, out, progress=progress, on_epoch=on_epoch, should_stop=should_stop)
+    try:
+        with _quiet_lightning():
+            trainer.fit(StarTask(network, settings, steps), *loaders, ckpt_path=checkpoint, weights_only=True)
+    except StoppedError:
+        pass  # the best epoch so far is kept below
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _out_of_memory(error) from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        raise _out_of_memory(error) from error
+    if not trainer.is_global_zero:
+        raise SystemExit(0)  # a process that only helped; the first one writes the model
+    state.restore_best(network)
+    network.to("cpu").eval()
+
+
+def is_first_process() -> bool:
+    """Tell whether this process leads a distributed run; Lightning and cluster managers number the others."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+
+
+def _build_trainer(settings: TrainingSettings, watch: TrainingWatch) -> Trainer:
+    import lightning as L
+    from lightning.pytorch.strategies import DDPStrategy
+
+    from star_core.model.predict import choose_device
+
     with _quiet_lightning():
-        trainer = L.Trainer(
+        return L.Trainer(
             max_epochs=settings.epochs,
-            accelerator="cpu" if settings.device == "cpu" else "auto",
-            devices=1,
+            accelerator="gpu" if choose_device(settings.device).type == "cuda" else "cpu",
+            devices=settings.devices,
+            num_nodes=settings.nodes,
+            # Heads may be frozen, and members send no gradient back: not every weight takes part in every loss.
+            strategy=DDPStrategy(find_unused_parameters=True) if settings.processes > 1 else "auto",
             accumulate_grad_batches=settings.accumulate_batches,
             gradient_clip_val=1.0,
             callbacks=[watch],
@@ -148,30 +249,26 @@ def run_trainer(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-    generator = torch.Generator().manual_seed(settings.seed)
-    try:
-        with _quiet_lightning():
-            trainer.fit(
-                StarTask(network, settings, steps),
-                DataLoader(
-                    train_set,
-                    batch_size=settings.batch_size,
-                    shuffle=True,
-                    collate_fn=collate,
-                    generator=generator,
-                ),
-                DataLoader(validation_set, batch_size=settings.batch_size, collate_fn=collate),
-            )
-    except StoppedError:
-        pass  # the best epoch so far is kept below
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            "The graphics card has too little memory for training.",
-            remedy="Lower batch_size, or train with device = cpu.",
-            details=str(error),
-        ) from error
-    watch.restore_best(network)
-    network.to("cpu").eval()
+
+
+def _sampler(train_set: Dataset[TrainingBatch], settings: TrainingSettings) -> Sampler[int] | None:
+    """Return an order of patients that depends on seed and epoch alone; Lightning tells it the epoch.
+
+    With several processes Lightning deals out the patients by a sampler of its own.
+    """
+    from torch.utils.data.distributed import DistributedSampler
+
+    if settings.processes > 1:
+        return None
+    return DistributedSampler(train_set, num_replicas=1, rank=0, seed=settings.seed)
+
+
+def _out_of_memory(error: BaseException) -> TrainingError:
+    return TrainingError(
+        "There is too little memory for training.",
+        remedy="Lower batch_size, prepare the cohort on a coarser grid (--grid), or train on the processor.",
+        details=str(error),
+    )
 
 
 @contextmanager
@@ -190,7 +287,7 @@ def _quiet_lightning() -> Iterator[None]:
 
 
 def build_card(
-    network: Star,
+    network: Network,
     manifest: Manifest,
     split: Split,
     settings: TrainingSettings,
@@ -227,7 +324,7 @@ def build_card(
             split=split.sizes,
         ),
         at_risk=at_risk,
-        training=settings.model_dump(),
+        training=settings.model_dump(mode="json"),
         measures=measures,
         intended_use=INTENDED_USE,
         not_for=NOT_FOR,

@@ -83,6 +83,21 @@ def survival_nll(death: Tensor, months: Tensor, died: Tensor) -> Tensor:
     return cumulative_rate(death, months) - torch.where(seen, (rate + _SMALLEST).log(), torch.zeros_like(rate))
 
 
+def year_class_nll(logits: Tensor, months: Tensor) -> Tensor:
+    """Cross-entropy (B,) of the year of an event, logits (B, T + 1) with the class "beyond year T" last.
+
+    ``-log softmax(logits)[min(ceil(months / 12), T + 1)]``; as in the paper (Eq. 2), a censored time counts as the
+    time of an event.
+    """
+    year = year_index(months).clamp(max=logits.shape[1] - 1)
+    return F.cross_entropy(logits, year, reduction="none")
+
+
+def reconstruction_loss(recon: Tensor, scans: Tensor) -> Tensor:
+    """Mean absolute difference of the reconstructions (B, T, D, H, W) and the scans (B, T, D, H, W) in their slots."""
+    return (recon - scans).abs().mean()
+
+
 def alignment_loss(image: Tensor, clinical: Tensor, recon: Tensor, kind: Align) -> Tensor:
     """Alignment of modalities, features (B, T, d).
 

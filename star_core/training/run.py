@@ -4,14 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class PresetName(StrEnum):
+    """Presets by name: the paper to the letter, ours, and the networks that STAR is compared with."""
+
+    STAR = "star"
+    PAPER = "paper"
+    CNN3D = "cnn3d"
+    RESNET18 = "resnet18"
+    RESNET34 = "resnet34"
+    RESNET50 = "resnet50"
+    AMINN = "aminn"
+    STG = "stg"
+
+
+class Schedule(StrEnum):
+    """How the learning rate moves: one warm-up and cosine decay, or the paper's halving when validation stalls."""
+
+    ONE_CYCLE = "one_cycle"
+    PLATEAU = "plateau"
 
 
 class TrainingSettings(BaseModel):
     """Settings of one run, recorded on the model's card.
 
-    The weights are those of the paper's Eq. 2 and of the method's reconstruction term.
+    The weights are those of the paper's Eq. 2 and of the method's reconstruction term (0 is Eq. 2 exactly).
+    ``devices`` processes on each of ``nodes`` machines share the work by Lightning's distributed strategy.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,6 +43,9 @@ class TrainingSettings(BaseModel):
     accumulate_batches: int = Field(default=2, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0.0)
     weight_decay: float = Field(default=1e-2, ge=0.0)
+    schedule: Schedule = Schedule.ONE_CYCLE
+    survival_weight: float = Field(default=1.0, ge=0.0)
+    recurrence_weight: float = Field(default=1.0, ge=0.0)
     alignment_weight: float = Field(default=0.02, ge=0.0)
     disentanglement_weight: float = Field(default=0.1, ge=0.0)
     reconstruction_weight: float = Field(default=0.05, ge=0.0)
@@ -32,6 +57,13 @@ class TrainingSettings(BaseModel):
     patience_epochs: int = Field(default=6, ge=1)
     seed: int = 0
     device: str = "auto"
+    devices: int = Field(default=1, ge=1)
+    nodes: int = Field(default=1, ge=1)
+
+    @property
+    def processes(self) -> int:
+        """Number of processes that train together."""
+        return self.devices * self.nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
