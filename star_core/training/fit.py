@@ -192,6 +192,8 @@ def run_trainer(
         set_epoch=lambda epoch: setattr(train_set, "epoch", epoch),
     )
     trainer = _build_trainer(settings, watch)
+    # Loaders draw a number each time they start; from the common generator it would shift what a resumed run draws.
+    aside = torch.Generator().manual_seed(settings.seed)
     loaders = (
         DataLoader(
             train_set,
@@ -199,8 +201,9 @@ def run_trainer(
             sampler=_sampler(train_set, settings),
             shuffle=settings.processes > 1,
             collate_fn=collate,
+            generator=aside,
         ),
-        DataLoader(validation_set, batch_size=settings.batch_size, collate_fn=collate),
+        DataLoader(validation_set, batch_size=settings.batch_size, collate_fn=collate, generator=aside),
     )
     batches = -(-len(train_set) // (settings.batch_size * settings.processes))  # type: ignore[arg-type]
     steps = settings.epochs * -(-batches // settings.accumulate_batches)

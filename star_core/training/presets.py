@@ -51,7 +51,7 @@ class Preset(BaseModel):
             if name in TrainingSettings.model_fields:
                 settings[name] = value
             elif name in kind.model_fields and name not in _GIVEN_BY_COHORT:
-                network[name] = tuple(value) if name == "parts" else value
+                network[name] = _to_value(name, value)
             else:
                 known = sorted({*TrainingSettings.model_fields, *kind.model_fields} - _GIVEN_BY_COHORT)
                 raise TrainingError(f"There is no option {name!r}.", remedy=f"Options: {', '.join(known)}.")
@@ -68,6 +68,13 @@ class Preset(BaseModel):
 
     def _network_kind(self) -> type[StarConfig] | type[ComparatorConfig]:
         return StarConfig if self.network.get("network", "star") == "star" else ComparatorConfig
+
+
+def _to_value(name: str, value: Any) -> Any:
+    """Return an option's value; on the command line parts are ``AB`` and sequences ``16,32,64,96``."""
+    if name == "parts":
+        return tuple(value)
+    return tuple(value.split(",")) if isinstance(value, str) and "," in value else value
 
 
 _GIVEN_BY_COHORT = {"n_years", "n_clinical", "grid_shape", "network"}

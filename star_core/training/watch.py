@@ -153,7 +153,8 @@ class TrainingWatch(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
         """Report progress and look whether the user cancelled."""
         self._done += 1
-        self._progress(self._done, int(trainer.num_training_batches) * self._settings.epochs)
+        if trainer.is_global_zero:
+            self._progress(self._done, int(trainer.num_training_batches) * self._settings.epochs)
         if self._should_stop():
             raise StoppedError
 
@@ -170,6 +171,9 @@ class TrainingWatch(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Report the epoch's losses and keep the run's state."""
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(self._state.last)  # writes nothing here, but every process must come along
+            return
         metrics = trainer.callback_metrics
         self._on_epoch(
             EpochReport(
@@ -179,8 +183,5 @@ class TrainingWatch(L.Callback):
                 validation_loss=float(metrics["validation_loss"]),
             )
         )
-        if not trainer.is_global_zero:
-            trainer.save_checkpoint(self._state.last)  # writes nothing here, but every process must come along
-            return
         with new_file(self._state.last) as partial:
             trainer.save_checkpoint(partial)

@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
-from torch.nn import functional as F
 
-from star_core.model.config import Attention, StarConfig
+from star_core.model.config import Attention, Part, StarConfig
 from star_core.model.tracker import SpaceTimeAttention, Tracker, YearStem, coarse_cells
+from tests.oracle.first_layer import convolve_each_year
 
 SMALL = StarConfig(n_clinical=3, grid_shape=(16, 32, 32), channels=(4, 8, 8, 8), attention_heads=2)
+ONE_SCAN = torch.tensor([[0] * 12, [1] * 12])
 
 
-def test_the_shortcut_equals_the_plain_convolution() -> None:
+@pytest.mark.parametrize("size", [(9, 12, 15), (8, 16, 16)])
+def test_the_shortcut_equals_the_plain_convolution(size: tuple[int, int, int]) -> None:
     torch.manual_seed(0)
     stem = YearStem(3, 5, 7)
-    scan, years = torch.randn(2, 3, 9, 12, 15), torch.randn(12, 5)
-    weight = torch.cat([stem.image.weight, stem.year], dim=1)
-    plain = []
-    for year in years:
-        constant = year[None, :, None, None, None].expand(2, -1, 9, 12, 15)
-        plain.append(F.conv3d(torch.cat([scan, constant], 1), weight, stem.image.bias, stride=2, padding=1))
-    torch.testing.assert_close(stem(scan, years), torch.stack(plain, dim=2), rtol=1e-5, atol=1e-5)
+    scans, years = torch.randn(2, 3, *size), torch.randn(12, 5)
+    slots = torch.tensor([[0] * 12, [1] * 12])
+    plain = convolve_each_year(stem, scans, slots, years)
+    torch.testing.assert_close(stem(scans, slots, years), plain, rtol=1e-5, atol=1e-5)
+
+
+def test_the_shortcut_holds_where_years_see_different_scans() -> None:
+    torch.manual_seed(0)
+    stem = YearStem(2, 4, 3)
+    scans, years = torch.randn(4, 2, 8, 8, 8), torch.randn(12, 4)
+    slots = torch.tensor([[0] * 3 + [1] * 4 + [2] * 5, [3] * 12])
+    plain = convolve_each_year(stem, scans, slots, years)
+    torch.testing.assert_close(stem(scans, slots, years), plain, rtol=1e-5, atol=1e-5)
 
 
 def test_features_have_one_entry_for_each_year() -> None:
     torch.manual_seed(0)
-    features = Tracker(SMALL)(torch.randn(2, 8, 16, 32, 32), keep_recon=True)
-    assert features.pooled.shape == (2, 12, 8)
-    assert features.recon is not None
-    assert features.recon.shape == (2, 12, 16, 32, 32)
-    assert features.local_logit.shape == (2, 12, 8, 16, 16)
+    for parts in ((), (Part.A,), (Part.A, Part.B)):
+        config = SMALL.model_copy(update={"parts": parts})
+        features = Tracker(config)(torch.randn(2, 8, 16, 32, 32), ONE_SCAN, keep_recon=True)
+        assert features.pooled.shape == (2, 12, 8)
+        assert features.recon.shape == (2, 12, 16, 32, 32)
+        assert features.local_logit.shape == (2, 12, 8, 16, 16)
+
+
+def test_years_differ_by_part_a_alone() -> None:
+    torch.manual_seed(0)
+    scans = torch.randn(2, 8, 16, 32, 32)
+    for parts, differ in (((), False), ((Part.A,), True)):
+        pooled = Tracker(SMALL.model_copy(update={"parts": parts}))(scans, ONE_SCAN).pooled
+        assert (not torch.equal(pooled[:, 0], pooled[:, 5])) is differ
+
+
+def test_a_follow_up_scan_changes_what_its_years_see() -> None:
+    torch.manual_seed(0)
+    tracker = Tracker(SMALL.model_copy(update={"parts": ()}))
+    scans = torch.randn(2, 8, 16, 32, 32)
+    slots = torch.tensor([[0] * 4 + [1] * 8])
+    pooled = tracker(scans, slots).pooled[0]
+    alone = tracker(scans, ONE_SCAN).pooled
+    torch.testing.assert_close(pooled[:4], alone[0, :4])
+    torch.testing.assert_close(pooled[4:], alone[1, 4:])
 
 
 def test_attention_in_space_and_time_reaches_other_cells_and_time_only_does_not() -> None:

@@ -15,7 +15,9 @@ from star_core.training.losses import (
     competing_nll,
     cumulative_rate,
     disentanglement_loss,
+    reconstruction_loss,
     survival_nll,
+    year_class_nll,
     year_index,
 )
 
@@ -74,6 +76,9 @@ def test_gradients_agree_with_finite_differences() -> None:
         return competing_nll(r, outcome(18.0, 0)) + survival_nll(r[..., 0], torch.tensor([30.0]), torch.tensor([True]))
 
     assert torch.autograd.gradcheck(nll, rates)
+    logits = torch.randn(2, 13, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: year_class_nll(x, torch.tensor([18.0, 200.0])), logits)
+    assert torch.autograd.gradcheck(lambda a: reconstruction_loss(a, recon), image)
     for align in Align:
         assert torch.autograd.gradcheck(lambda a, b, k=align: alignment_loss(a, b, recon, k), (image, clinical))
     for kind in Disentangle:
@@ -96,12 +101,50 @@ def test_the_best_constant_rates_are_those_of_lifelines() -> None:
     assert loss.item() == pytest.approx(expected, rel=1e-4)
 
 
+def test_causes_with_censoring_are_those_of_lifelines() -> None:
+    lifelines = pytest.importorskip("lifelines")
+    generator = np.random.default_rng(1)
+    months = generator.uniform(0.5, 35.5, 200)
+    causes = generator.integers(-1, 2, 200)
+    batch = OutcomeBatch(
+        event_months=torch.tensor(months),
+        cause=torch.tensor(causes),
+        survival_months=torch.tensor(months),
+        died=torch.tensor(causes == 1),
+    )
+    # Causes that share no rate have likelihoods that factorise: each is a survival fit with the other cause censored.
+    fits = [
+        lifelines.PiecewiseExponentialFitter(breakpoints=[12.0, 24.0]).fit(months, causes == cause) for cause in (0, 1)
+    ]
+    rates = torch.tensor(np.stack([12.0 / np.asarray(fit.params_) for fit in fits], axis=-1))[None].repeat(200, 1, 1)
+    expected = -sum(fit.log_likelihood_ for fit in fits) - (causes >= 0).sum() * np.log(12.0)
+    assert competing_nll(rates, batch).sum().item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_year_classes_by_hand() -> None:
+    logits = torch.log(torch.tensor([[0.5, 0.2, 0.3]]))
+    for months, p in ((3.0, 0.5), (12.0, 0.5), (12.5, 0.2), (24.0, 0.2), (25.0, 0.3), (300.0, 0.3)):
+        assert year_class_nll(logits, torch.tensor([months])).item() == pytest.approx(-np.log(p), rel=1e-6)
+
+
+def test_reconstruction_is_the_mean_absolute_difference() -> None:
+    recon = torch.tensor([[[[[1.0, -1.0]]]]])
+    assert reconstruction_loss(recon, torch.zeros(1, 1, 1, 1, 2)).item() == pytest.approx(1.0)
+
+
 def test_alignment_by_hand() -> None:
     a = torch.tensor([[[1.0, 0.0]]])
     b = torch.tensor([[[0.0, 1.0]]])
     assert alignment_loss(a, a, a, Align.SUM).item() == pytest.approx(-1.0)
     assert alignment_loss(a, b, a, Align.SUM).item() == pytest.approx(-0.5)
     assert alignment_loss(a, a, -a, Align.RATIO).item() == pytest.approx(-10.0)  # guarded at 0.1
+
+
+def test_disentanglement_by_hand() -> None:
+    image = torch.tensor([[[1.0, 0.0], [-1.0, 0.0]]])  # covariance [[2, 0], [0, 0]]
+    clinical = torch.tensor([[[0.0, 2.0], [0.0, -2.0]]])  # [[0, 0], [0, 8]], together [[0, 4], [0, 0]]
+    assert disentanglement_loss(image, clinical, Disentangle.MATCH).item() == pytest.approx(np.sqrt(4 + 64) / 4)
+    assert disentanglement_loss(image, clinical, Disentangle.CROSS).item() == pytest.approx(4 / 4)
 
 
 def test_equal_features_are_matched_and_independent_ones_are_not_entangled() -> None:

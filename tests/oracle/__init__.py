@@ -1,0 +1,1 @@
+"""Plain computations that the program's shortcuts must equal; slow, and written to be read."""
