@@ -5,14 +5,15 @@ Importing this module is cheap; torch, pydicom and the rest load inside the func
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from star_core.errors import ClinicalRecordError, NotCtError, SegmentationError, StorageError
 from star_core.model.registry import ModelInfo, activate_model, find_model, list_models, user_models_folder
 from star_core.types import (
+    N_YEARS,
     Assessment,
     Case,
     ClinicalRecord,
@@ -109,6 +110,7 @@ def open_case(
     segmentation: Path | None = None,
     clinical: Path | None = None,
     patient_id: str | None = None,
+    follow_ups: Mapping[int, Path] | None = None,
     interpolate_gaps: bool = False,
     progress: ProgressCallback = ignore_progress,
 ) -> Case:
@@ -126,6 +128,8 @@ def open_case(
         Clinical record as JSON, or a workbook with a row for ``patient_id``.
     patient_id
         The patient's name in the workbook.
+    follow_ups
+        Later CTs of the patient: postoperative year (1 to 12, months since surgery / 12 rounded up) to folder.
     interpolate_gaps
         Whether missing or uneven slices are filled between their neighbours instead of refused.
     progress
@@ -139,8 +143,26 @@ def open_case(
     record_file = clinical or _record_beside(folder)
     record = ClinicalRecord() if record_file is None else _read_record(record_file, patient_id)
     if folder.name.lower().endswith(NIFTI_SUFFIXES):
-        return _open_nifti(folder, segmentation, record)
-    return _open_dicom(folder, series_uid, segmentation, record, progress, interpolate_gaps=interpolate_gaps)
+        case = _open_nifti(folder, segmentation, record)
+    else:
+        case = _open_dicom(folder, series_uid, segmentation, record, progress, interpolate_gaps=interpolate_gaps)
+    later = {year: _open_follow_up(path, year, interpolate_gaps) for year, path in (follow_ups or {}).items()}
+    return replace(case, scans={**case.scans, **later})
+
+
+def _open_follow_up(path: Path, year: int, interpolate_gaps: bool) -> Volume:
+    from star_core.dicom.discover import discover_series
+    from star_core.dicom.read import read_volume
+    from star_core.imaging.nifti import read_nifti_volume
+
+    if not 1 <= year <= N_YEARS:
+        raise StorageError(
+            f"The follow-up in {path.name!r} is of year {year}; expected a postoperative year from 1 to {N_YEARS}.",
+            remedy="Divide the months since surgery by 12 and round up.",
+        )
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return read_nifti_volume(path)
+    return read_volume(_choose_ct(discover_series(path), None), interpolate_gaps=interpolate_gaps)
 
 
 def _record_beside(folder: Path) -> Path | None:
@@ -269,9 +291,11 @@ def load_assessor(model: str | None = None, *, device: str = "auto") -> Assessor
     return Assessor(read_bundle(find_model(model)), device=device)
 
 
-def assess(case: Case, model: str | None = None, *, progress: ProgressCallback = ignore_progress) -> Assessment:
+def assess(
+    case: Case, model: str | None = None, *, device: str = "auto", progress: ProgressCallback = ignore_progress
+) -> Assessment:
     """Prepare, predict and explain one case."""
-    return load_assessor(model).assess(case, progress=progress)
+    return load_assessor(model, device=device).assess(case, progress=progress)
 
 
 def write_assessment(case: Case, assessment: Assessment, out: Path) -> None:

@@ -15,7 +15,9 @@ from star_core.clinical.record import record_to_mapping, validate_record
 from star_core.cohort.prepare import build_model_input
 from star_core.errors import BundleError
 from star_core.explain.regions import compute_region_risks
+from star_core.imaging.follow_up import prepare_follow_up
 from star_core.imaging.liver import estimate_liver
+from star_core.imaging.registration import register_rigid
 from star_core.model.bundle import ModelBundle, read_preprocessing
 from star_core.model.predict import choose_device, predict
 from star_core.model.tracker import ImageFeatures
@@ -26,6 +28,7 @@ from star_core.types import (
     Cause,
     DoubleArray,
     Finding,
+    FollowUpInput,
     Forecast,
     Interval,
     Masks,
@@ -45,7 +48,7 @@ _STEPS = 4
 class _SeenScan:
     """A scan that was prepared and tracked before."""
 
-    volume: Volume
+    scans: tuple[Volume, ...]
     masks: Masks | None
     model_input: ModelInput
     findings: tuple[Finding, ...]
@@ -74,7 +77,15 @@ class Assessor:
         self._seen: _SeenScan | None = None
 
     def assess(self, case: Case, *, progress: ProgressCallback = ignore_progress) -> Assessment:
-        """Return the assessment of a case; ``progress`` counts preparing, tracking, projecting and explaining."""
+        """Return the assessment of a case; ``progress`` counts preparing, tracking, projecting and explaining.
+
+        Follow-up scans are registered to the first and fill the slots of their years and of those after.
+
+        Raises
+        ------
+        RegistrationError
+            When a follow-up cannot be aligned with the first scan.
+        """
         progress(0, _STEPS)
         seen = self._prepare(case)
         progress(1, _STEPS)
@@ -97,12 +108,32 @@ class Assessor:
 
     def _prepare(self, case: Case) -> _SeenScan:
         volume, masks = case.baseline_scan, case.masks
-        if self._seen is not None and self._seen.volume is volume and self._seen.masks is masks:
+        scans = tuple(case.scans[year] for year in sorted(case.scans))
+        if self._seen is not None and _are_same(self._seen.scans, scans) and self._seen.masks is masks:
             return self._seen
         structures, estimated = _with_liver(volume, masks)
         model_input = build_model_input(volume, structures, case.clinical, config=self._preprocessing)
+        follow_ups = tuple(
+            self._prepare_follow_up(case.scans[year], year, volume, model_input)
+            for year in sorted(case.scans)
+            if year > min(case.scans)
+        )
         findings = (*volume.findings, *(() if masks is None else masks.findings), *estimated, *model_input.findings)
-        return _SeenScan(volume, masks, model_input, findings, None)
+        return _SeenScan(scans, masks, replace(model_input, follow_ups=follow_ups), findings, None)
+
+    def _prepare_follow_up(self, later: Volume, year: int, first: Volume, model_input: ModelInput) -> FollowUpInput:
+        """Return a later scan on the first one's model grid; scans of another space are registered."""
+        frame = later.acquisition.frame_of_reference_uid
+        shares_space = bool(frame) and frame == first.acquisition.frame_of_reference_uid
+        structures, _ = _with_liver(later, None)
+        return prepare_follow_up(
+            later,
+            structures,
+            year=year,
+            grid=model_input.geometry,
+            config=self._preprocessing,
+            to_first_lps=None if shares_space else register_rigid(later, first),
+        )
 
     def _findings_on_model(self) -> tuple[Finding, ...]:
         if not self.card.demonstration:
@@ -126,6 +157,7 @@ class Assessor:
             f"({card.cohort.kind})",
             software_version=star_core.__version__,
             series_uid=case.baseline_scan.series_uid,
+            follow_up_series_uids={year: scan.series_uid for year, scan in case.scans.items() if year > 0},
             segmentation_uid=None if case.masks is None else case.masks.series_uid,
             preprocessing={
                 "centring_rule": model_input.centring_rule.value,
@@ -135,6 +167,10 @@ class Assessor:
             clinical_inputs=record_to_mapping(case.clinical),
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+
+def _are_same(seen: tuple[Volume, ...], scans: tuple[Volume, ...]) -> bool:
+    return len(seen) == len(scans) and all(a is b for a, b in zip(seen, scans, strict=True))
 
 
 def _with_liver(volume: Volume, masks: Masks | None) -> tuple[Masks, tuple[Finding, ...]]:
@@ -224,6 +260,7 @@ def _provenance_json(provenance: Provenance) -> dict[str, object]:
         "model_cohort": provenance.model_cohort,
         "software_version": provenance.software_version,
         "series_uid": provenance.series_uid,
+        "follow_up_series_uids": dict(provenance.follow_up_series_uids),
         "segmentation_uid": provenance.segmentation_uid,
         "preprocessing": dict(provenance.preprocessing),
         "clinical_inputs": dict(provenance.clinical_inputs),

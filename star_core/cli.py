@@ -60,6 +60,10 @@ def assess(
     clinical: Annotated[Path | None, typer.Option("--clinical", help="Clinical record: JSON or workbook.")] = None,
     patient: Annotated[str | None, typer.Option("--patient", help="The patient's name in the workbook.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Model by name or folder; else the active one.")] = None,
+    follow_up: Annotated[
+        list[str] | None, typer.Option("--follow-up", help="A later CT as YEAR=FOLDER, years since surgery rounded up.")
+    ] = None,
+    device: Device = "auto",
     fill_gaps: Annotated[bool, typer.Option("--fill-gaps", help="Interpolate missing or uneven slices.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -68,8 +72,15 @@ def assess(
     from star_core.storage import refuse_filled_folder
 
     refuse_filled_folder(out)
-    case = api.open_case(ct, segmentation=seg, clinical=clinical, patient_id=patient, interpolate_gaps=fill_gaps)
-    assessment = api.assess(case, model)
+    case = api.open_case(
+        ct,
+        segmentation=seg,
+        clinical=clinical,
+        patient_id=patient,
+        follow_ups=console.parse_follow_ups(follow_up or []),
+        interpolate_gaps=fill_gaps,
+    )
+    assessment = api.assess(case, model, device=device)
     api.write_assessment(case, assessment, out)
     console.print_json(to_forecast_json(assessment)) if as_json else console.print_forecast(assessment, out)
 

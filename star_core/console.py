@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import star_core
-from star_core.errors import StarError, TrainingError
+from star_core.errors import StarError, StorageError, TrainingError
 from star_core.types import Assessment, Cause, ProgressCallback
 
 if TYPE_CHECKING:
@@ -61,6 +61,26 @@ def parse_options(options: Sequence[str]) -> dict[str, str]:
         if not equals:
             raise TrainingError(f"Option {name!r} has no value.", remedy="Write it as NAME=VALUE.")
     return {name: value for name, _, value in pairs}
+
+
+def parse_follow_ups(follow_ups: Sequence[str]) -> dict[int, Path]:
+    """Return follow-up scans given as YEAR=FOLDER.
+
+    Raises
+    ------
+    StorageError
+        When one is not of this form, or a year is given twice.
+    """
+    found: dict[int, Path] = {}
+    for text in follow_ups:
+        year, equals, folder = text.partition("=")
+        if not equals or not year.isdigit() or int(year) in found:
+            raise StorageError(
+                f"Option --follow-up {text!r} is not YEAR=FOLDER, or its year was given before.",
+                remedy="Write for example --follow-up 2=study-of-year-2/.",
+            )
+        found[int(year)] = Path(folder)
+    return found
 
 
 # --------------------------------------------------------------------------- tables

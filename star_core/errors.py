@@ -78,6 +78,10 @@ class ClinicalRecordError(StarError):
     """A clinical value is unknown, of the wrong type or out of range."""
 
 
+class RegistrationError(StarError):
+    """Two scans cannot be brought to one space."""
+
+
 class CohortError(StarError):
     """A cohort's manifest or one of its patients cannot be used."""
 

@@ -1,6 +1,6 @@
 """The promised figures, each measured beside its peer in the same run; ratios travel between machines, seconds do not.
 
-Source of each goal: docs/results/first-light.md.
+Source of each goal: docs/results.
 """
 
 from __future__ import annotations
@@ -50,10 +50,12 @@ class BenchmarkResult:
 
 def measure_all(ct: Path, segmentation: Path | None, work: Path) -> list[BenchmarkResult]:
     """Measure reading, assessing, the network and the window; ``work`` is an existing folder for what they write."""
+    from star_core.evaluation.network_benchmark import measure_network_figures
+
     return [
         measure_reading(work / "series"),
         *measure_assess(ct, segmentation, work / "assessment"),
-        measure_first_layer(),
+        *measure_network_figures(),
         *measure_window(work / "window.json"),
     ]
 
@@ -75,7 +77,7 @@ def measure_reading(folder: Path) -> BenchmarkResult:
         reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
         reader.Execute()
 
-    ours_s, peer_s = _median_of_both(ours, peer)
+    ours_s, peer_s = median_of_both(ours, peer)
     return BenchmarkResult(
         figure=f"reading {SERIES_SLICES} slices with all checks",
         ours=ours_s,
@@ -139,39 +141,6 @@ def _slices_of(ct: Path) -> list[str]:
     return [str(header.path) for header in arrange_slices(series).headers]
 
 
-def measure_first_layer() -> BenchmarkResult:
-    """Measure the tracker's first layer by its exact shortcut beside the plain convolution of every year."""
-    import torch
-    from torch.nn import functional as F
-
-    from star_core.clinical.fields import MODEL_FIELDS
-    from star_core.model.config import StarConfig
-    from star_core.model.tracker import Tracker
-
-    torch.manual_seed(0)
-    config = StarConfig(n_clinical=len(MODEL_FIELDS))
-    encoder = Tracker(config).eval().encoder
-    stem, years, slots = encoder.stem, encoder.years, torch.zeros(1, config.n_years, dtype=torch.long)
-    scan = torch.randn(1, stem.image.in_channels, *config.grid_shape)
-    weight = torch.cat([stem.image.weight, stem.year], dim=1)
-
-    def plain() -> None:
-        for year in years:
-            constant = year[None, :, None, None, None].expand(1, -1, *config.grid_shape)
-            F.conv3d(torch.cat([scan, constant], dim=1), weight, stem.image.bias, stride=2, padding=1)
-
-    with torch.inference_mode():
-        ours_s, peer_s = _median_of_both(lambda: stem(scan, slots, years), plain)
-    return BenchmarkResult(
-        figure="first layer of twelve years",
-        ours=ours_s,
-        peer=peer_s,
-        peer_name="plain convolutions",
-        unit="s",
-        goal="same numbers, less work",
-    )
-
-
 def measure_window(file: Path) -> list[BenchmarkResult]:
     """Let the window measure itself on the demonstration patient; nothing where there is no screen or no window."""
     if importlib.util.find_spec("star_viewer") is None:
@@ -197,7 +166,7 @@ reader.Execute()
 """
 
 
-def _median_of_both(ours: Callable[[], object], peer: Callable[[], object]) -> tuple[float, float]:
+def median_of_both(ours: Callable[[], object], peer: Callable[[], object]) -> tuple[float, float]:
     """Return the median times of both, taken in turns after one run of each to warm up."""
     ours()
     peer()

@@ -192,16 +192,33 @@ class Decoder(nn.Module):
         self.to_recon = nn.ConvTranspose3d(c1, 1, 2, stride=2)
         self.to_logit = nn.Conv3d(c1, 1, 3, padding=1) if config.has_map else None
 
-    def forward(self, levels: tuple[Tensor, ...], grid_shape: torch.Size) -> tuple[Tensor, Tensor | None]:
-        """Return the reconstruction (B, T, D, H, W) and the local logit (B, T, D/2, H/2, W/2)."""
+    def forward(self, levels: tuple[Tensor, ...]) -> Tensor:
+        """Return the features at half the grid's resolution (B, C, T, D/2, H/2, W/2)."""
         level1, level2, level3, level4 = (_to_years(level) for level in levels)
-        batch = levels[0].shape[0]
         fine = self.up1(self.up2(self.up3(level4, level3), level2), level1)
+        return _from_years(fine, levels[0].shape[0])
+
+    def reconstruct(self, fine: Tensor, grid_shape: torch.Size) -> Tensor:
+        """Return the reconstruction (B, T, D, H, W) from the fine features."""
         depth, height, width = grid_shape
-        recon = _from_years(self.to_recon(fine)[..., :depth, :height, :width], batch)[:, 0]
+        recon: Tensor = self.to_recon(_to_years(fine))[..., :depth, :height, :width]
+        return _from_years(recon, fine.shape[0])[:, 0]
+
+    def reconstruct_blocks(self, fine: Tensor) -> Tensor:
+        """Return the block means of the reconstruction without computing it.
+
+        Its kernels do not overlap, so the mean of a block is linear in the mean of the features beneath.
+        """
+        pooled = F.avg_pool3d(_to_years(fine).float(), RECON_POOL // 2)
+        weight = self.to_recon.weight.mean(dim=(2, 3, 4))[:, 0]
+        means = torch.einsum("nczyx,c->nzyx", pooled, weight.to(pooled.dtype)) + self.to_recon.bias
+        return means.reshape(fine.shape[0], -1, *means.shape[1:])
+
+    def locate(self, fine: Tensor) -> Tensor | None:
+        """Return the local logit (B, T, D/2, H/2, W/2), where the network has a map."""
         if self.to_logit is None:
-            return recon, None
-        return recon, _from_years(self.to_logit(fine), batch)[:, 0]
+            return None
+        return _from_years(self.to_logit(_to_years(fine)), fine.shape[0])[:, 0]
 
 
 class Tracker(nn.Module):
@@ -218,11 +235,12 @@ class Tracker(nn.Module):
         The full reconstruction is kept only on request.
         """
         levels = self.encoder(scans, slots)
-        recon, logit = self.decoder(levels, scans.shape[2:])
+        fine = self.decoder(levels)
+        logit = self.decoder.locate(fine)
         return ImageFeatures(
             pooled=self._each_year(levels[3].mean(dim=(3, 4, 5)).transpose(1, 2)),
-            recon=self._each_year(recon) if keep_recon else None,
-            recon_pooled=self._each_year(F.avg_pool3d(recon, RECON_POOL)),
+            recon=self._each_year(self.decoder.reconstruct(fine, scans.shape[2:])) if keep_recon else None,
+            recon_pooled=self._each_year(self.decoder.reconstruct_blocks(fine)),
             local_logit=None if logit is None else self._each_year(logit),
         )
 

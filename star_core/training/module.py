@@ -46,12 +46,8 @@ class StarTask(L.LightningModule):
             self._plateau.load_state_dict(self._plateau_state)
 
     def training_step(self, batch: TrainingBatch, batch_index: int) -> Tensor:
-        """Return the loss of one batch."""
-        keeps_recon = self.settings.reconstruction_weight > 0 and isinstance(self.network.config, StarConfig)
-        features = self._track(batch, keep_recon=keeps_recon)
-        rates, fused = self.network.project(features, batch.star)
-        loss = outcome_loss(rates, batch.outcome, self.settings) + member_loss(rates, batch)
-        loss = loss + self._shape_loss(features, fused, batch.star)
+        """Return the loss of one batch, and refuse to go on when it is not a number."""
+        loss = self.compute_loss(batch)
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"The loss is not a number at patient {', '.join(batch.patient_ids)}.",
@@ -59,6 +55,14 @@ class StarTask(L.LightningModule):
             )
         self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch.patient_ids))
         return loss
+
+    def compute_loss(self, batch: TrainingBatch) -> Tensor:
+        """Return everything that one step minimises."""
+        keeps_recon = self.settings.reconstruction_weight > 0 and isinstance(self.network.config, StarConfig)
+        features = self._track(batch, keep_recon=keeps_recon)
+        rates, fused = self.network.project(features, batch.star)
+        loss = outcome_loss(rates, batch.outcome, self.settings) + member_loss(rates, batch)
+        return loss + self._shape_loss(features, fused, batch.star)
 
     def validation_step(self, batch: TrainingBatch, batch_index: int) -> None:
         """Log the likelihood of one batch of patients that were not trained on."""
@@ -104,7 +108,7 @@ class StarTask(L.LightningModule):
                 )
         if features.recon is not None:
             loss = loss + settings.reconstruction_weight * reconstruction_loss(
-                features.recon, batch.scans[batch.slots][:, :, 0]
+                features.recon, batch.scans[:, 0][batch.slots]
             )
         return loss
 

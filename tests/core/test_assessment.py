@@ -54,3 +54,18 @@ def test_a_scan_is_prepared_as_the_model_was_trained(untrained_bundle: Path) -> 
     unknown = bundle.card.model_copy(update={"preprocessing": {"z": "spirals"}})
     with pytest.raises(BundleError, match="prepared in a way"):
         Assessor(ModelBundle(card=unknown, weights=bundle.weights))
+
+
+def test_a_follow_up_in_the_first_scans_space_fills_its_year(untrained_bundle: Path) -> None:
+    case = api.demo_case()
+    darker = replace(case.baseline_scan, voxels_hu=case.baseline_scan.voxels_hu - np.int16(40), series_uid="2.25.7")
+    followed = replace(case, scans={**case.scans, 2: darker})
+    assessor = Assessor(read_bundle(untrained_bundle))
+    alone = assessor.assess(case)
+    assessment = assessor.assess(followed)
+    (later,) = assessment.model_input.follow_ups
+    assert later.year == 2
+    assert later.image.shape == assessment.model_input.image.shape
+    assert later.image.mean() < assessment.model_input.image.mean()
+    assert assessment.provenance.follow_up_series_uids == {2: "2.25.7"}
+    assert not np.array_equal(assessment.forecast.overall_survival, alone.forecast.overall_survival)

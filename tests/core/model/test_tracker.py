@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from star_core.model.config import Attention, Part, StarConfig
-from star_core.model.tracker import SpaceTimeAttention, Tracker, YearStem, coarse_cells
+from star_core.model.tracker import RECON_POOL, SpaceTimeAttention, Tracker, YearStem, coarse_cells
 from tests.oracle.first_layer import convolve_each_year
 
 SMALL = StarConfig(n_clinical=3, grid_shape=(16, 32, 32), channels=(4, 8, 8, 8), attention_heads=2)
@@ -40,6 +41,12 @@ def test_features_have_one_entry_for_each_year() -> None:
         assert features.pooled.shape == (2, 12, 8)
         assert features.recon.shape == (2, 12, 16, 32, 32)
         assert features.local_logit.shape == (2, 12, 8, 16, 16)
+
+
+def test_block_means_of_the_reconstruction_need_no_reconstruction() -> None:
+    torch.manual_seed(0)
+    features = Tracker(SMALL)(torch.randn(2, 8, 16, 32, 32), ONE_SCAN, keep_recon=True)
+    torch.testing.assert_close(features.recon_pooled, F.avg_pool3d(features.recon, RECON_POOL), rtol=1e-4, atol=1e-5)
 
 
 def test_years_differ_by_part_a_alone() -> None:
