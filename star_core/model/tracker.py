@@ -211,7 +211,9 @@ class Decoder(nn.Module):
         """
         pooled = F.avg_pool3d(_to_years(fine).float(), RECON_POOL // 2)
         weight = self.to_recon.weight.mean(dim=(2, 3, 4))[:, 0]
-        means = torch.einsum("nczyx,c->nzyx", pooled, weight.to(pooled.dtype)) + self.to_recon.bias
+        means = torch.einsum("nczyx,c->nzyx", pooled, weight.to(pooled.dtype))
+        if self.to_recon.bias is not None:
+            means = means + self.to_recon.bias
         return means.reshape(fine.shape[0], -1, *means.shape[1:])
 
     def locate(self, fine: Tensor) -> Tensor | None:
