@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from star_core.cohort.phantom import Phantom
+from star_core.errors import DeviceError
 from star_core.model.bundle import read_bundle
-from star_core.model.predict import Prediction, choose_device, predict
+from star_core.model.predict import Prediction, arrange_weights, choose_device, predict
 from star_core.model.projector import limit_death_rate
 from star_core.model.star import Star
 from star_core.types import CAUSES, Cause
@@ -82,3 +83,24 @@ def test_the_rate_of_death_is_held_by_hand() -> None:
 
 def test_the_device_called_auto_exists() -> None:
     assert choose_device().type in ("cpu", "cuda")
+
+
+def test_graphics_cards_get_channels_last_and_the_numbers_stay() -> None:
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(torch.nn.Conv3d(8, 8, 3), torch.nn.ConvTranspose3d(8, 2, 2, stride=2))
+    x = torch.randn(1, 8, 6, 6, 6)
+    before = layers(x)
+    arrange_weights(layers, torch.device("cpu"))
+    assert layers[0].weight.is_contiguous()
+    arrange_weights(layers, torch.device("cuda"))
+    assert layers[0].weight.is_contiguous(memory_format=torch.channels_last_3d)
+    torch.testing.assert_close(layers(x), before, rtol=1e-4, atol=1e-5)
+
+
+def test_a_missing_graphics_card_is_told_plainly() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a graphics card")
+    with pytest.raises(DeviceError, match="No graphics card"):
+        choose_device("cuda")
+    with pytest.raises(DeviceError, match="no device 'abacus'"):
+        choose_device("abacus")
