@@ -24,12 +24,14 @@ from star_core.types import (
 
 if TYPE_CHECKING:
     from star_core.assessment import Assessor
+    from star_core.cohort.manifest import Manifest
     from star_core.dicom.discover import Discovery, SeriesFiles
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
+    from star_core.imaging.preprocess import PreprocessConfig
     from star_core.model.bundle import ModelCard
     from star_core.training.presets import Preset
-    from star_core.training.run import EpochCallback, TrainingSettings
+    from star_core.training.run import EpochCallback, PresetName, TrainingSettings
 
 __all__ = [
     "ModelInfo",
@@ -44,12 +46,14 @@ __all__ = [
     "list_series",
     "load_assessor",
     "open_case",
+    "preparation",
     "run_benchmarks",
     "train",
     "write_assessment",
     "write_demo",
     "write_phantom_cohort",
     "write_report",
+    "write_twin_cohort",
 ]
 
 CLINICAL_FILE = "clinical.json"
@@ -315,13 +319,66 @@ def run_benchmarks(ct: Path | None = None, segmentation: Path | None = None) -> 
 # --------------------------------------------------------------------------- training
 
 
-def write_phantom_cohort(n: int, out: Path, *, seed: int = 0, progress: ProgressCallback = ignore_progress) -> None:
-    """Write a cohort of ``n`` synthetic patients with a known law."""
+def preparation(preset: PresetName | None = None, *, reduce: int | None = None) -> PreprocessConfig:
+    """Return how a preset wants scans prepared; ``reduce`` (1, 2 or 4) joins cells of the model grid in blocks.
+
+    Raises
+    ------
+    CohortError
+        When ``reduce`` is none of them.
+    """
+    from star_core.errors import CohortError
+    from star_core.imaging.preprocess import PreprocessConfig
+    from star_core.training.presets import PRESETS
+    from star_core.training.run import PresetName
+
+    wanted = PRESETS[preset or PresetName.STAR].preprocessing
+    if reduce is None:
+        return wanted
+    if reduce not in (1, 2, 4):
+        raise CohortError(f"The grid cannot be reduced by {reduce}.", remedy="Choose --reduce 1, 2 or 4.")
+    return PreprocessConfig.model_validate({**wanted.model_dump(), "reduce": reduce})
+
+
+def usual_jobs() -> int:
+    """Return how many processes prepare patients when nobody says: as many as there are processors, at most 8."""
     import os
 
+    return min(os.cpu_count() or 1, 8)
+
+
+def write_phantom_cohort(
+    n: int,
+    out: Path,
+    *,
+    seed: int = 0,
+    config: PreprocessConfig | None = None,
+    jobs: int | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> Manifest:
+    """Write a cohort of ``n`` synthetic patients with a known law."""
     from star_core.cohort.phantom import write_phantom_cohort as write_cohort
 
-    write_cohort(n, out, seed=seed, workers=min(os.cpu_count() or 1, 8) if n > 8 else 1, progress=progress)
+    workers = jobs or (usual_jobs() if n > 8 else 1)
+    return write_cohort(n, out, seed=seed, config=config, workers=workers, progress=progress)
+
+
+def write_twin_cohort(
+    clinical: Path,
+    out: Path,
+    *,
+    volumes: Path | None = None,
+    seed: int = 0,
+    config: PreprocessConfig | None = None,
+    jobs: int | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> Manifest:
+    """Write a cohort of a synthetic twin for each row; see :func:`star_core.cohort.twin.write_twin_cohort`."""
+    from star_core.cohort.twin import write_twin_cohort as write_cohort
+
+    return write_cohort(
+        clinical, out, volumes=volumes, seed=seed, config=config, workers=jobs or usual_jobs(), progress=progress
+    )
 
 
 def train(

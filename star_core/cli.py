@@ -30,6 +30,9 @@ OutFolder = Annotated[Path, typer.Option("--out", help="New folder for the resul
 CohortFolder = Annotated[Path, typer.Option("--cohort", help="Folder with manifest.json.", show_default=False)]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs at most.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
+PrepareFor = Annotated[PresetName, typer.Option("--preset", help="Prepare scans as this preset wants them.")]
+Reduce = Annotated[int | None, typer.Option("--reduce", help="Coarser model grid: 1, 2 or 4.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; else as many as processors, at most 8.")]
 
 
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
@@ -79,11 +82,34 @@ def cohort_phantom(
     out: OutFolder,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of patients.")] = 200,
     seed: Seed = 0,
+    preset: PrepareFor = PresetName.STAR,
+    reduce: Reduce = None,
+    jobs: Jobs = None,
 ) -> None:
     """Make a cohort of synthetic patients with a known law, to try training on."""
+    config = api.preparation(preset, reduce=reduce)
     with console.progress("Drawing patients") as progress:
-        api.write_phantom_cohort(n, out, seed=seed, progress=progress)
+        api.write_phantom_cohort(n, out, seed=seed, config=config, jobs=jobs, progress=progress)
     console.say(f"{n} synthetic patients are in {out}.")
+
+
+@cohort_app.command("twin", epilog="Example: star cohort twin --clinical table.xlsx --volumes counts.csv --out twins")
+def cohort_twin(
+    out: OutFolder,
+    clinical: Annotated[Path, typer.Option("--clinical", help="Workbook of the collection.", show_default=False)],
+    volumes: Annotated[Path | None, typer.Option("--volumes", help="Voxel counts by patient, CSV.")] = None,
+    seed: Seed = 0,
+    preset: PrepareFor = PresetName.STAR,
+    reduce: Reduce = None,
+    jobs: Jobs = None,
+) -> None:
+    """Make a synthetic scan for each row of a workbook that agrees with the row; outcomes are the row's own."""
+    config = api.preparation(preset, reduce=reduce)
+    with console.progress("Drawing twins") as progress:
+        manifest = api.write_twin_cohort(
+            clinical, out, volumes=volumes, seed=seed, config=config, jobs=jobs, progress=progress
+        )
+    console.say(f"{len(manifest.patients)} synthetic twins are in {out}; twins.csv compares them with their rows.")
 
 
 @app.command(epilog="Example: star train --cohort phantoms --preset star --out my-model --set attention=time")
