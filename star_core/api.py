@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from star_core.errors import ClinicalRecordError, NotCtError, SegmentationError, StorageError
-from star_core.model.registry import ModelInfo, activate_model, find_model, list_models, user_models_folder
+from star_core.model.registry import ModelInfo, activate_model, find_model, list_models, user_folder, user_models_folder
 from star_core.types import (
     Assessment,
     Case,
@@ -25,6 +25,7 @@ from star_core.types import (
 if TYPE_CHECKING:
     from star_core.assessment import Assessor
     from star_core.cohort.manifest import Manifest
+    from star_core.cohort.scans import MadeCohort
     from star_core.dicom.discover import Discovery, SeriesFiles
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
@@ -51,8 +52,10 @@ __all__ = [
     "train",
     "write_assessment",
     "write_demo",
+    "write_local_cohort",
     "write_phantom_cohort",
     "write_report",
+    "write_tcia_cohort",
     "write_twin_cohort",
 ]
 
@@ -379,6 +382,62 @@ def write_twin_cohort(
     return write_cohort(
         clinical, out, volumes=volumes, seed=seed, config=config, workers=jobs or usual_jobs(), progress=progress
     )
+
+
+def write_tcia_cohort(
+    dicom: Path,
+    clinical: Path,
+    out: Path,
+    *,
+    skip_problems: bool = False,
+    config: PreprocessConfig | None = None,
+    jobs: int | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> MadeCohort:
+    """Write a cohort of the public collection; see :func:`star_core.cohort.tcia.write_tcia_cohort`."""
+    from star_core.cohort.tcia import write_tcia_cohort as write_cohort
+
+    return write_cohort(
+        dicom,
+        clinical,
+        out,
+        skip_problems=skip_problems,
+        config=config,
+        cache=_prepared_scans_folder(),
+        workers=jobs or usual_jobs(),
+        progress=progress,
+    )
+
+
+def write_local_cohort(
+    dicom: Path,
+    table: Path,
+    out: Path,
+    *,
+    columns: Path | None = None,
+    skip_problems: bool = False,
+    config: PreprocessConfig | None = None,
+    jobs: int | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> MadeCohort:
+    """Write a cohort of a centre's own patients; see :func:`star_core.cohort.local.write_local_cohort`."""
+    from star_core.cohort.local import write_local_cohort as write_cohort
+
+    return write_cohort(
+        dicom,
+        table,
+        out,
+        columns=columns,
+        skip_problems=skip_problems,
+        config=config,
+        cache=_prepared_scans_folder(),
+        workers=jobs or usual_jobs(),
+        progress=progress,
+    )
+
+
+def _prepared_scans_folder() -> Path:
+    return user_folder() / "prepared-scans"
 
 
 def train(

@@ -32,6 +32,9 @@ Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs at m
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
 PrepareFor = Annotated[PresetName, typer.Option("--preset", help="Prepare scans as this preset wants them.")]
 Reduce = Annotated[int | None, typer.Option("--reduce", help="Coarser model grid: 1, 2 or 4.")]
+SkipProblems = Annotated[
+    bool, typer.Option("--skip-problems", help="Leave patients with problems out; they are listed.")
+]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; else as many as processors, at most 8.")]
 
 
@@ -110,6 +113,52 @@ def cohort_twin(
             clinical, out, volumes=volumes, seed=seed, config=config, jobs=jobs, progress=progress
         )
     console.say(f"{len(manifest.patients)} synthetic twins are in {out}; twins.csv compares them with their rows.")
+
+
+@cohort_app.command("tcia", epilog="Example: star cohort tcia --dicom download --clinical table.xlsx --out cohort")
+def cohort_tcia(
+    dicom: Annotated[Path, typer.Option("--dicom", help="Folder with a folder a patient.", show_default=False)],
+    clinical: Annotated[Path, typer.Option("--clinical", help="Workbook of the collection.", show_default=False)],
+    out: OutFolder,
+    skip_problems: SkipProblems = False,
+    preset: PrepareFor = PresetName.STAR,
+    reduce: Reduce = None,
+    jobs: Jobs = None,
+) -> None:
+    """Prepare the public collection as downloaded; every problem is told by patient."""
+    config = api.preparation(preset, reduce=reduce)
+    with console.progress("Preparing scans") as progress:
+        made = api.write_tcia_cohort(
+            dicom, clinical, out, skip_problems=skip_problems, config=config, jobs=jobs, progress=progress
+        )
+    console.print_cohort(made)
+
+
+@cohort_app.command("local", epilog="Example: star cohort local --dicom patients --table table.csv --out cohort")
+def cohort_local(
+    dicom: Annotated[Path, typer.Option("--dicom", help="Folder with a folder a patient.", show_default=False)],
+    table: Annotated[Path, typer.Option("--table", help="Records and outcomes, CSV or XLSX.", show_default=False)],
+    out: OutFolder,
+    columns: Annotated[Path | None, typer.Option("--columns", help="JSON: the table's columns in our words.")] = None,
+    skip_problems: SkipProblems = False,
+    preset: PrepareFor = PresetName.STAR,
+    reduce: Reduce = None,
+    jobs: Jobs = None,
+) -> None:
+    """Prepare a centre's own patients; every problem is told by patient."""
+    config = api.preparation(preset, reduce=reduce)
+    with console.progress("Preparing scans") as progress:
+        made = api.write_local_cohort(
+            dicom,
+            table,
+            out,
+            columns=columns,
+            skip_problems=skip_problems,
+            config=config,
+            jobs=jobs,
+            progress=progress,
+        )
+    console.print_cohort(made)
 
 
 @app.command(epilog="Example: star train --cohort phantoms --preset star --out my-model --set attention=time")

@@ -21,6 +21,7 @@ from star_core.errors import StarError, TrainingError
 from star_core.types import Assessment, Cause, ProgressCallback
 
 if TYPE_CHECKING:
+    from star_core.cohort.scans import MadeCohort
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
     from star_core.model.bundle import ModelCard
@@ -149,6 +150,18 @@ def print_benchmarks(results: Sequence[BenchmarkResult]) -> None:
     for result in results:
         table.add_row(*result.to_row())
     _out.print(table)
+
+
+def print_cohort(made: MadeCohort) -> None:
+    """Print what a cohort holds, what is odd about its patients, and what it was made without."""
+    manifest = made.manifest
+    for name, note in made.notes:
+        say(f"  {name}: {note}")
+    for entry in manifest.left_out:
+        say(f"  problem: {entry.patient_id}{': ' if entry.patient_id else ''}{entry.reason}")
+    say(
+        f"{len(manifest.patients)} patients are in {manifest.folder}; {len(manifest.left_out)} problems are listed there."
+    )
 
 
 # --------------------------------------------------------------------------- progress

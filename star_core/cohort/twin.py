@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from star_core.clinical.tables import TableRow, read_workbook
-from star_core.cohort.journal import Prepared, Problem, open_partial
+from star_core.cohort.journal import Prepared, open_partial
 from star_core.cohort.law import compute_where, draw_site
 from star_core.cohort.manifest import Manifest, ManifestPatient, write_input
 from star_core.cohort.prepare import build_model_input
+from star_core.cohort.table import CohortRow, read_cohort_table
 from star_core.cohort.twin_plan import TwinPlan, VoxelCounts, plan_twin, read_voxel_counts
 from star_core.cohort.twin_scan import TwinScan, draw_twin_scan
 from star_core.errors import CohortError
@@ -41,7 +41,7 @@ class Twin:
     scan: TwinScan
 
 
-def draw_twin(row: TableRow, counts: VoxelCounts | None, *, seed: int) -> Twin:
+def draw_twin(row: CohortRow, counts: VoxelCounts | None, *, seed: int) -> Twin:
     """Return the twin of a row; it depends on the row, its counts, its name and ``seed``, not on other rows."""
     name = int.from_bytes(hashlib.sha256(row.patient_id.encode()).digest()[:4], "big")
     generator = np.random.default_rng([seed, name])
@@ -104,33 +104,20 @@ def write_twin_cohort(
         )
 
 
-def _read_rows(clinical: Path) -> tuple[TableRow, ...]:
-    rows = read_workbook(clinical)
-    problems = []
-    seen: set[str] = set()
-    for row in rows:
-        if row.patient_id in seen:
-            problems.append(Problem(patient_id=row.patient_id, message="listed twice.", remedy="Keep one row."))
-        if row.outcome is None:
-            problems.append(
-                Problem(patient_id=row.patient_id, message="no follow-up.", remedy="Fill in the months, or remove it.")
-            )
-        if len(row.patient_id) > _LONGEST_ID:
-            problems.append(
-                Problem(patient_id=row.patient_id, message="name too long.", remedy=f"At most {_LONGEST_ID} letters.")
-            )
-        seen.add(row.patient_id)
+def _read_rows(clinical: Path) -> tuple[CohortRow, ...]:
+    table = read_cohort_table(clinical)
+    problems = [str(problem) for problem in table.problems]
+    problems += [f"{row.patient_id}: name too long." for row in table.rows if len(row.patient_id) > _LONGEST_ID]
     if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
         raise CohortError(
-            f"{len(problems)} problems in {clinical.name!r}: " + " ".join(str(problem) for problem in problems[:8]),
-            remedy="Correct the table and try again.",
-            details="\n".join(str(problem) for problem in problems),
+            f"{len(problems)} problems in {clinical.name!r}:\n{lines}\n", remedy="Correct the table and try again."
         )
-    return rows
+    return table.rows
 
 
 def _write_twin(
-    rows: Mapping[str, TableRow],
+    rows: Mapping[str, CohortRow],
     counts: Mapping[str, VoxelCounts],
     seed: int,
     config: PreprocessConfig,
@@ -141,7 +128,6 @@ def _write_twin(
     twin = draw_twin(row, counts.get(name), seed=seed)
     model_input = build_model_input(twin.scan.volume, twin.scan.masks, row.record, config=config)
     outcome = row.outcome
-    assert outcome is not None  # rows without follow-up were refused
     if outcome.cause is Cause.LIVER:
         year = min(int(outcome.event_months / 12.0), N_YEARS - 1)
         site = draw_site(compute_where(model_input)[year], model_input, twin.scan.generator)

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
 
-from star_core.clinical.tables import TableRow, read_workbook
 from star_core.cohort.manifest import load_input
+from star_core.cohort.table import CohortRow, read_cohort_table
 from star_core.cohort.twin import TWINS_FILE, Twin, draw_twin, write_twin_cohort
 from star_core.cohort.twin_plan import VoxelCounts, estimate_liver_ml, plan_twin, read_voxel_counts
 from star_core.cohort.twin_scan import measure_diameter_mm
@@ -38,13 +38,13 @@ VOXELS = VoxelCounts(liver=420_000, remnant=300_000, hepatic=8_000, portal=6_000
 OUTCOME = Outcome(event_months=14.0, cause=Cause.LIVER, survival_months=40.0, died=True)
 
 
-def row_of(record: ClinicalRecord, name: str = "CRLM-CT-1") -> TableRow:
-    return TableRow(patient_id=name, record=record, outcome=OUTCOME)
+def row_of(record: ClinicalRecord, name: str = "CRLM-CT-1") -> CohortRow:
+    return CohortRow(patient_id=name, folder=name, record=record, outcome=OUTCOME)
 
 
 @pytest.fixture(scope="module")
-def real_twins() -> list[tuple[TableRow, VoxelCounts, Twin]]:
-    rows, counts = read_workbook(real_data(WORKBOOK)), read_voxel_counts(real_data(COUNTS))
+def real_twins() -> list[tuple[CohortRow, VoxelCounts, Twin]]:
+    rows, counts = read_cohort_table(real_data(WORKBOOK)).rows, read_voxel_counts(real_data(COUNTS))
     # A few rows on thick slices: steatosis, several tumours, one across both lobes.
     chosen = ("CRLM-CT-1052", "CRLM-CT-1102", "CRLM-CT-1129")
     return [
@@ -54,7 +54,7 @@ def real_twins() -> list[tuple[TableRow, VoxelCounts, Twin]]:
     ]
 
 
-def test_volumes_are_those_of_the_segmentation(real_twins: list[tuple[TableRow, VoxelCounts, Twin]]) -> None:
+def test_volumes_are_those_of_the_segmentation(real_twins: list[tuple[CohortRow, VoxelCounts, Twin]]) -> None:
     for _, counts, twin in real_twins:
         voxel_ml = twin.plan.pixel_mm**2 * twin.plan.slice_mm / 1000.0
         assert 0.60 <= twin.plan.pixel_mm <= 0.98
@@ -69,7 +69,7 @@ def test_volumes_are_those_of_the_segmentation(real_twins: list[tuple[TableRow, 
 
 
 def test_tumours_have_the_rows_diameter_number_and_lobes(
-    real_twins: list[tuple[TableRow, VoxelCounts, Twin]],
+    real_twins: list[tuple[CohortRow, VoxelCounts, Twin]],
 ) -> None:
     for row, _, twin in real_twins:
         tumour = twin.scan.masks.mask_of(Structure.TUMOUR)
@@ -196,7 +196,7 @@ def test_a_cohort_of_twins_holds_the_rows_outcomes_and_sites(tmp_path: Path) -> 
 
 
 def test_the_real_workbook_has_the_causes_of_the_method() -> None:
-    causes = Counter(row.outcome.cause for row in read_workbook(real_data(WORKBOOK)) if row.outcome is not None)
+    causes = Counter(row.outcome.cause for row in read_cohort_table(real_data(WORKBOOK)).rows)
     # 61 and 7 of the collection's 197; 157 of them are at hand.
     assert causes[Cause.LIVER] <= 61
     assert causes[Cause.DEATH] <= 7
@@ -206,8 +206,8 @@ def test_the_real_workbook_has_the_causes_of_the_method() -> None:
 @pytest.mark.parametrize(
     ("names", "changes", "words"),
     [
-        (["A", "A"], {}, "A: listed twice"),
-        (["A"], {"overall_survival_months": -999}, "A: no follow-up"),
+        (["A", "A"], {}, "A: stands in the table twice"),
+        (["A"], {"overall_survival_months": -999}, "A: there is no follow-up"),
     ],
 )
 def test_rows_that_cannot_have_a_twin_are_named(
