@@ -82,7 +82,7 @@ class TwinPlan:
     @property
     def largest_mm(self) -> float:
         """Largest diameter of the largest tumour."""
-        return max(tumour.diameter_mm for tumour in self.tumours)
+        return max((tumour.diameter_mm for tumour in self.tumours), default=0.0)
 
 
 def read_voxel_counts(path: Path) -> dict[str, VoxelCounts]:
@@ -144,9 +144,11 @@ def plan_twin(record: ClinicalRecord, counts: VoxelCounts | None, generator: np.
     pixel_mm, slice_mm = _draw_voxel(record, counts, None if multiple else largest_mm, generator)
     voxel_ml = pixel_mm**2 * slice_mm / 1000.0
     tumours = _plan_tumours(counts.tumour * voxel_ml, largest_mm, multiple, generator)
-    found_mm = max(tumour.diameter_mm for tumour in tumours)
+    found_mm = max((tumour.diameter_mm for tumour in tumours), default=0.0)
     contradictions = []
-    if record.largest_tumour_cm == 0.0:
+    if not tumours:
+        contradictions.append("no tumour was segmented")
+    elif record.largest_tumour_cm == 0.0:
         contradictions.append("the row's largest tumour is 0 cm, but tumour was segmented")
     elif largest_mm is not None and found_mm > 1.02 * largest_mm:
         contradictions.append(
@@ -190,7 +192,7 @@ def _draw_voxel(
     log_weight = log_weight - outside
     log_weight = log_weight - 0.5 * np.square(np.log(liver_ml / estimate_liver_ml(record)) / _LIVER_SPREAD)
     log_weight = log_weight - 0.5 * np.square((pixel / scale - _USUAL_PIXEL) / _PIXEL_SPREAD)
-    if solitary_mm is not None:
+    if solitary_mm is not None and counts.tumour > 0:
         excess = np.log(counts.tumour / counts.liver * liver_ml / _ball_ml(solitary_mm))
         log_weight = log_weight - 0.5 * np.square(np.clip(excess, 0.0, 0.5) / 0.15)
     weight = np.exp(log_weight - log_weight.max()).ravel()
@@ -219,6 +221,8 @@ def _plan_tumours(
     total_ml: float, largest_mm: float | None, multiple: bool, generator: np.random.Generator
 ) -> tuple[PlannedTumour, ...]:
     """Share a volume among as many tumours as its largest diameter asks for, at least two when there are several."""
+    if total_ml == 0.0:
+        return ()
     if not multiple:
         return (_shape(total_ml, largest_mm),)
     if largest_mm is None:

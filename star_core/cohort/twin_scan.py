@@ -58,7 +58,7 @@ def draw_twin_scan(plan: TwinPlan, generator: np.random.Generator) -> TwinScan:
     right = _right_of_cantlie(canvas)
     liver = _draw_liver(canvas, body["inside"] | body["lungs"], plan, voxel_ml, generator)
     lesions = _draw_tumours(canvas, liver, right, plan, body_scale, voxel_ml, generator)
-    tumour: BoolArray = np.any(lesions, axis=0)
+    tumour: BoolArray = np.logical_or.reduce([np.zeros_like(liver), *lesions])
     trunk, branches = anatomy.grow_portal_tree(0.97, generator)
     portal = _draw_vessels(canvas, trunk, branches, liver & ~tumour, ~tumour, plan.portal_ml / voxel_ml)
     veins = anatomy.grow_hepatic_tree(0.97, generator)
@@ -109,7 +109,7 @@ def _to_scan(
         series_uid=seg_uid,
         lesion_count=len(lesions),
     )
-    largest_mm = max(measure_diameter_mm(lesion, geometry) for lesion in lesions)
+    largest_mm = max((measure_diameter_mm(lesion, geometry) for lesion in lesions), default=0.0)
     return TwinScan(volume=volume, masks=masks, right=right, largest_mm=largest_mm, generator=generator)
 
 
@@ -328,12 +328,13 @@ def _resect(canvas: Canvas, liver: BoolArray, tumour: BoolArray, right: BoolArra
     """
     box = find_objects(liver.astype(np.uint8))[0]
     to_tumour_mm = np.zeros(liver.shape, dtype=np.float32)
-    to_tumour_mm[box] = distance_transform_edt(~tumour[box], sampling=canvas.geometry.spacing_mm)
+    if tumour.any():
+        to_tumour_mm[box] = distance_transform_edt(~tumour[box], sampling=canvas.geometry.spacing_mm)
     kept = count / max(int(np.count_nonzero(liver)), 1)
     level = to_tumour_mm
-    if kept < 2.0 / 3.0:
+    if kept < 2.0 / 3.0 or not tumour.any():
         on_right = np.count_nonzero(tumour & right) >= 0.5 * np.count_nonzero(tumour)
         x, y, _ = canvas.coordinates((slice(None), slice(None), slice(None)))
         from_side_mm = (x + 0.35 * y + 140.0) if on_right else -(x + 0.35 * y - 140.0)
-        level = np.minimum(to_tumour_mm * 6.0, from_side_mm)
+        level = np.minimum(to_tumour_mm * 6.0, from_side_mm) if tumour.any() else from_side_mm
     return take_best(np.where(liver, level, -np.inf).astype(np.float32), count)

@@ -91,6 +91,13 @@ def test_a_single_tumour_of_both_lobes_lies_across() -> None:
     assert label(tumour, np.ones((3, 3, 3)))[1] == 1
 
 
+def test_a_segmentation_without_tumour_gives_a_twin_without() -> None:
+    twin = draw_twin(row_of(RECORD), replace(VOXELS, tumour=0), seed=1)
+    assert not twin.scan.masks.mask_of(Structure.TUMOUR).any()
+    assert twin.plan.contradictions == ("no tumour was segmented",)
+    assert twin.scan.masks.volume_ml(Structure.REMNANT) == pytest.approx(twin.plan.remnant_ml, rel=1e-3)
+
+
 def test_a_fatty_liver_is_darker_and_an_embolised_right_lobe_smaller() -> None:
     def measure(record: ClinicalRecord) -> tuple[float, float]:
         twin = draw_twin(row_of(record), VOXELS, seed=2)
