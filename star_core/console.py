@@ -159,9 +159,8 @@ def print_cohort(made: MadeCohort) -> None:
         say(f"  {name}: {note}")
     for entry in manifest.left_out:
         say(f"  problem: {entry.patient_id}{': ' if entry.patient_id else ''}{entry.reason}")
-    say(
-        f"{len(manifest.patients)} patients are in {manifest.folder}; {len(manifest.left_out)} problems are listed there."
-    )
+    problems = len(manifest.left_out)
+    say(f"{len(manifest.patients)} patients are in {manifest.folder}; problems listed there: {problems}.")
 
 
 # --------------------------------------------------------------------------- progress

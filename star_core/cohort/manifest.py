@@ -7,6 +7,8 @@ its own SHA-256. Nothing in a cohort folder is ever unpickled, and no path leads
 from __future__ import annotations
 
 import hashlib
+import json
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -281,12 +283,21 @@ def write_input(folder: Path, model_input: ModelInput) -> str:
         },
         metadata={"known": str(int(model_input.known)), "centring_rule": model_input.centring_rule.value},
     )
+    content = _sort_header(content)
     sha256 = hashlib.sha256(content).hexdigest()
     path = input_path(folder, sha256)
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as partial:
         partial.write_bytes(content)
     return sha256
+
+
+def _sort_header(content: bytes) -> bytes:
+    """Return a safetensors file with its header in order: the library shuffles it, and content names the file."""
+    (size,) = struct.unpack("<Q", content[:8])
+    header = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + content[8 + size :]
 
 
 def load_input(manifest: Manifest, patient: ManifestPatient) -> ModelInput:
@@ -297,9 +308,6 @@ def load_input(manifest: Manifest, patient: ManifestPatient) -> ModelInput:
     CohortError
         When the file is missing or was altered; the message names the patient.
     """
-    import json
-    import struct
-
     from safetensors import SafetensorError
     from safetensors.numpy import load
 

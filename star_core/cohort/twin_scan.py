@@ -336,5 +336,6 @@ def _resect(canvas: Canvas, liver: BoolArray, tumour: BoolArray, right: BoolArra
         on_right = np.count_nonzero(tumour & right) >= 0.5 * np.count_nonzero(tumour)
         x, y, _ = canvas.coordinates((slice(None), slice(None), slice(None)))
         from_side_mm = (x + 0.35 * y + 140.0) if on_right else -(x + 0.35 * y - 140.0)
-        level = np.minimum(to_tumour_mm * 6.0, from_side_mm) if tumour.any() else from_side_mm
+        whole_mm = np.broadcast_to(from_side_mm, liver.shape).astype(np.float32)
+        level = np.minimum(to_tumour_mm * 6.0, whole_mm) if tumour.any() else whole_mm
     return take_best(np.where(liver, level, -np.inf).astype(np.float32), count)

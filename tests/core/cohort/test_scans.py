@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import UID
 
 from star_core.cohort import scans
 from star_core.cohort.local import write_local_cohort
@@ -57,7 +57,7 @@ def own_collection(collection: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(collection, tmp_path / "own" / "download"))
 
 
-def write_table(path: Path, rows: list[Mapping[str, object]]) -> Path:
+def write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -172,7 +172,7 @@ def test_the_experts_segmentation_is_taken_among_several(own_collection: Path, t
     dataset = pydicom.dcmread(path)
     dataset.SeriesNumber, dataset.SeriesDescription = 50, "AI"
     dataset.SeriesInstanceUID = "1.2.3"
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3.4")
     dataset.PixelData = bytes(len(dataset.PixelData))
     dataset.save_as(path)
     made = make(own_collection, tmp_path, "second")
@@ -241,14 +241,14 @@ def test_an_altered_kept_scan_is_prepared_again(collection: Path, tmp_path: Path
 def test_a_run_that_was_stopped_reads_replaced_files_again(own_collection: Path, tmp_path: Path) -> None:
     table = plain_table(tmp_path / "table.csv")
 
-    def run(**options: bool) -> MadeCohort:
-        return write_tcia_cohort(own_collection, table, tmp_path / "cohort", config=COARSE, **options)
+    def run(*, skip: bool) -> MadeCohort:
+        return write_tcia_cohort(own_collection, table, tmp_path / "cohort", config=COARSE, skip_problems=skip)
 
     with pytest.raises(CohortError, match="at least 20"):
-        run()
+        run(skip=False)
     shutil.rmtree(own_collection / NAMES[0])
     write_patient(own_collection, NAMES[0], 7)
-    manifest = run(skip_problems=True).manifest
+    manifest = run(skip=True).manifest
     expected = draw_scan(np.random.default_rng(7), slice_mm=9.0, in_plane=64).masks.volume_ml(Structure.LIVER)
     model_input = load_input(manifest, manifest.patients[0])
     found = model_input.fraction_of(Structure.LIVER).sum() * model_input.geometry.voxel_volume_ml
@@ -257,7 +257,7 @@ def test_a_run_that_was_stopped_reads_replaced_files_again(own_collection: Path,
 
 def test_a_real_patient_goes_through(ircad_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "download").mkdir()
-    os.symlink(ircad_folder, tmp_path / "download" / "CRLM-CT-1")
+    (tmp_path / "download" / "CRLM-CT-1").symlink_to(ircad_folder)
     table = write_table(tmp_path / "table.csv", [row("CRLM-CT-1")])
     made = write_tcia_cohort(
         tmp_path / "download", table, tmp_path / "cohort", skip_problems=True, config=COARSE, cache=None
