@@ -5,7 +5,7 @@ Importing this module is cheap; torch, pydicom and the rest load inside the func
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from star_core.types import (
 
 if TYPE_CHECKING:
     from star_core.assessment import Assessor
+    from star_core.cohort.fetch import Listing
     from star_core.cohort.manifest import Manifest
     from star_core.cohort.scans import MadeCohort
     from star_core.dicom.discover import Discovery, SeriesFiles
@@ -40,9 +41,12 @@ __all__ = [
     "activate_model",
     "assess",
     "demo_case",
+    "fetch_collection",
     "fine_tune",
     "inspect_folder",
     "install_model",
+    "join_cohorts",
+    "list_collection",
     "list_models",
     "list_series",
     "load_assessor",
@@ -434,6 +438,27 @@ def write_local_cohort(
         workers=jobs or usual_jobs(),
         progress=progress,
     )
+
+
+def list_collection(patients: int | None = None) -> Listing:
+    """Return what the public collection holds: CT and expert segmentation of each patient, from the local index."""
+    from star_core.cohort.fetch import list_collection as list_series
+
+    return list_series(patients)
+
+
+def fetch_collection(listing: Listing, out: Path, *, progress: ProgressCallback = ignore_progress) -> int:
+    """Download what is missing of a listing; see :func:`star_core.cohort.fetch.fetch_collection`."""
+    from star_core.cohort.fetch import fetch_collection as fetch
+
+    return fetch(listing, out, progress=progress)
+
+
+def join_cohorts(folders: Sequence[Path], out: Path, *, progress: ProgressCallback = ignore_progress) -> Manifest:
+    """Write one cohort of several; see :func:`star_core.cohort.join.join_cohorts`."""
+    from star_core.cohort.join import join_cohorts as join
+
+    return join(folders, out, progress)
 
 
 def _prepared_scans_folder() -> Path:

@@ -161,6 +161,33 @@ def cohort_local(
     console.print_cohort(made)
 
 
+@cohort_app.command("fetch", epilog="Example: star cohort fetch --out download --patients 10")
+def cohort_fetch(
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to download to; without it, only a list.")] = None,
+    patients: Annotated[int | None, typer.Option("--patients", min=1, help="The first so many patients.")] = None,
+) -> None:
+    """List or download the public collection Colorectal-Liver-Metastases; a download that broke off goes on."""
+    listing = api.list_collection(patients)
+    console.print_collection(listing)
+    if out is None:
+        console.say("Nothing was downloaded: name a folder with --out.")
+        return
+    with console.progress("Downloading series") as progress:
+        fetched = api.fetch_collection(listing, out, progress=progress)
+    console.say(f"{fetched} series were downloaded; all {len(listing.series)} are in {out}.")
+
+
+@cohort_app.command("join", epilog="Example: star cohort join twins phantoms --out both")
+def cohort_join(
+    cohorts: Annotated[list[Path], typer.Argument(help="Folders of cohorts that were prepared alike.")],
+    out: OutFolder,
+) -> None:
+    """Join cohorts into one."""
+    with console.progress("Joining patients") as progress:
+        manifest = api.join_cohorts(cohorts, out, progress=progress)
+    console.say(f"{len(manifest.patients)} patients ({manifest.kind}) are in {out}.")
+
+
 @app.command(epilog="Example: star train --cohort phantoms --preset star --out my-model --set attention=time")
 def train(
     cohort: CohortFolder,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from star_core.errors import StorageError
 from star_core.types import ProgressCallback, ignore_progress
@@ -65,9 +65,10 @@ class IdcClient:
 
     def download(self, series: Sequence[RemoteSeries], out: Path) -> None:
         """Fetch series with the client's own program for transfers, which continues what was begun."""
-        from idc_index import IDCClient
+        from idc_index.index import IDCClient
 
-        IDCClient().download_from_selection(
+        client: Any = IDCClient()  # type: ignore[no-untyped-call]
+        client.download_from_selection(
             downloadDir=str(out),
             seriesInstanceUID=[entry.series_uid for entry in series],
             quiet=True,
@@ -105,7 +106,7 @@ def list_collection(patients: int | None = None) -> Listing:
     import pandas as pd
 
     table = pd.read_parquet(
-        idc_index_data.IDC_INDEX_PARQUET_FILEPATH,
+        str(idc_index_data.IDC_INDEX_PARQUET_FILEPATH),
         columns=list(_COLUMNS),
         filters=[("collection_id", "==", COLLECTION)],
     )
