@@ -6,7 +6,7 @@ transfer goes through its client. Segmentations made by programs are left where 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from star_core.types import ProgressCallback, ignore_progress
 COLLECTION = "colorectal_liver_metastases"
 CITATION = "Simpson et al. 2024, doi 10.7937/QXK2-QG03"
 CLINICAL_TABLE = "https://doi.org/10.7937/QXK2-QG03"
+STORE = "https://idc-open-data.s3.amazonaws.com/"
 _EXPERT_SERIES_NUMBER = "100"
 _COLUMNS = (
     "PatientID",
@@ -61,12 +62,48 @@ class SeriesClient(Protocol):
 
 
 class IdcClient:
-    """The client of idc-index."""
+    """The client of idc-index.
+
+    Its program for transfers tries for minutes when there is no network, so the store is asked first.
+    """
+
+    def __init__(self, open_url: Callable[[str], object] | None = None) -> None:
+        self._open_url = open_url or _open_url
+        self._was_reached = False
+
+    def require_network(self) -> None:
+        """Ask the store for an answer of any kind.
+
+        Raises
+        ------
+        StorageError
+            When there is none.
+        """
+        from urllib.error import HTTPError
+
+        if self._was_reached:
+            return
+        try:
+            self._open_url(STORE)
+        except HTTPError:
+            pass  # a refusal is an answer
+        except OSError as error:
+            raise StorageError(
+                "There is no way to the Imaging Data Commons from this computer.",
+                remedy="Connect it to the internet (or set HTTPS_PROXY), or download the collection elsewhere and copy "
+                "its folder here.",
+                details=str(error),
+            ) from error
+        self._was_reached = True
 
     def download(self, series: Sequence[RemoteSeries], out: Path) -> None:
         """Fetch series with the client's own program for transfers, which continues what was begun."""
+        self.require_network()
+        import logging
+
         from idc_index.index import IDCClient
 
+        logging.getLogger("idc_index").setLevel(logging.WARNING)
         client: Any = IDCClient()  # type: ignore[no-untyped-call]
         client.download_from_selection(
             downloadDir=str(out),
@@ -76,6 +113,13 @@ class IdcClient:
             use_s5cmd_sync=True,
             dirTemplate="%PatientID/%StudyInstanceUID/%Modality_%SeriesInstanceUID",
         )
+
+
+def _open_url(url: str) -> object:
+    from urllib.request import Request, urlopen
+
+    with urlopen(Request(url, method="HEAD"), timeout=15) as answer:
+        return answer.status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +199,9 @@ def fetch_collection(
         series = [entry for entry in missing if entry.patient_id == name]
         try:
             client.download(series, out)
-        except Exception as error:
+        except StorageError:
+            raise
+        except Exception as error:  # whatever the transfer program met; shown as it is
             raise _no_transfer(name, str(error)) from error
         if absent := [entry for entry in series if not entry.is_complete(out)]:
             raise _no_transfer(name, f"{len(absent)} of {len(series)} series are incomplete")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from email.message import Message
 from pathlib import Path
+from urllib.error import HTTPError, URLError
 
 import pytest
 
-from star_core.cohort.fetch import Listing, RemoteSeries, fetch_collection, list_collection
+from star_core.cohort.fetch import IdcClient, Listing, RemoteSeries, fetch_collection, list_collection
 from star_core.cohort.tcia import find_patient_folders
 from star_core.errors import StorageError
 
@@ -16,8 +18,8 @@ class PlayedClient:
     """Writes as many files as a series has; breaks the line after ``lasts`` files."""
 
     def __init__(self, lasts: int = 10**6) -> None:
-        self.left, self.asked = lasts, [""]
-        self.asked.clear()
+        self.left = lasts
+        self.asked: list[str] = []
 
     def download(self, series: Sequence[RemoteSeries], out: Path) -> None:
         for entry in series:
@@ -84,6 +86,25 @@ def test_a_client_that_says_nothing_and_brings_nothing_is_noticed(tmp_path: Path
 
     with pytest.raises(StorageError, match="P-1 did not arrive"):
         fetch_collection(LISTING, tmp_path, client=Silent())
+
+
+def test_no_network_is_told_plainly(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def refuse(url: str) -> object:
+        asked.append(url)
+        raise URLError("Name or service not known")
+
+    with pytest.raises(StorageError, match=r"no way to the Imaging Data Commons.*HTTPS_PROXY"):
+        fetch_collection(LISTING, tmp_path, client=IdcClient(open_url=refuse))
+    assert len(asked) == 1
+
+
+def test_a_store_that_refuses_is_reached() -> None:
+    def forbid(url: str) -> object:
+        raise HTTPError(url, 403, "Forbidden", Message(), None)
+
+    IdcClient(open_url=forbid).require_network()
 
 
 def test_a_full_disk_is_told_before_the_transfer(tmp_path: Path) -> None:
