@@ -5,13 +5,13 @@ Importing this module is cheap; torch, pydicom and the rest load inside the func
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from star_core.errors import ClinicalRecordError, NotCtError, SegmentationError, StorageError
-from star_core.model.registry import ModelInfo, activate_model, find_model, list_models, user_models_folder
+from star_core.model.registry import ModelInfo, activate_model, find_model, list_models, user_folder, user_models_folder
 from star_core.types import (
     N_YEARS,
     Assessment,
@@ -25,12 +25,16 @@ from star_core.types import (
 
 if TYPE_CHECKING:
     from star_core.assessment import Assessor
+    from star_core.cohort.fetch import Listing
+    from star_core.cohort.manifest import Manifest
+    from star_core.cohort.scans import MadeCohort
     from star_core.dicom.discover import Discovery, SeriesFiles
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
+    from star_core.imaging.preprocess import PreprocessConfig
     from star_core.model.bundle import ModelCard
     from star_core.training.presets import Preset
-    from star_core.training.run import EpochCallback, TrainingSettings
+    from star_core.training.run import EpochCallback, PresetName, TrainingSettings
 
 __all__ = [
     "ModelInfo",
@@ -38,19 +42,26 @@ __all__ = [
     "activate_model",
     "assess",
     "demo_case",
+    "fetch_collection",
     "fine_tune",
     "inspect_folder",
     "install_model",
+    "join_cohorts",
+    "list_collection",
     "list_models",
     "list_series",
     "load_assessor",
     "open_case",
+    "preparation",
     "run_benchmarks",
     "train",
     "write_assessment",
     "write_demo",
+    "write_local_cohort",
     "write_phantom_cohort",
     "write_report",
+    "write_tcia_cohort",
+    "write_twin_cohort",
 ]
 
 CLINICAL_FILE = "clinical.json"
@@ -339,13 +350,143 @@ def run_benchmarks(ct: Path | None = None, segmentation: Path | None = None) -> 
 # --------------------------------------------------------------------------- training
 
 
-def write_phantom_cohort(n: int, out: Path, *, seed: int = 0, progress: ProgressCallback = ignore_progress) -> None:
-    """Write a cohort of ``n`` synthetic patients with a known law."""
+def preparation(preset: PresetName | None = None, *, reduce: int | None = None) -> PreprocessConfig:
+    """Return how a preset wants scans prepared; ``reduce`` (1, 2 or 4) joins cells of the model grid in blocks.
+
+    Raises
+    ------
+    CohortError
+        When ``reduce`` is none of them.
+    """
+    from star_core.errors import CohortError
+    from star_core.imaging.preprocess import PreprocessConfig
+    from star_core.training.presets import PRESETS
+    from star_core.training.run import PresetName
+
+    wanted = PRESETS[preset or PresetName.STAR].preprocessing
+    if reduce is None:
+        return wanted
+    if reduce not in (1, 2, 4):
+        raise CohortError(f"The grid cannot be reduced by {reduce}.", remedy="Choose --reduce 1, 2 or 4.")
+    return PreprocessConfig.model_validate({**wanted.model_dump(), "reduce": reduce})
+
+
+def usual_jobs() -> int:
+    """Return how many processes prepare patients when nobody says: as many as there are processors, at most 8."""
     import os
 
+    return min(os.cpu_count() or 1, 8)
+
+
+def write_phantom_cohort(
+    n: int,
+    out: Path,
+    *,
+    seed: int = 0,
+    config: PreprocessConfig | None = None,
+    jobs: int | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> Manifest:
+    """Write a cohort of ``n`` synthetic patients with a known law."""
     from star_core.cohort.phantom import write_phantom_cohort as write_cohort
 
-    write_cohort(n, out, seed=seed, workers=min(os.cpu_count() or 1, 8) if n > 8 else 1, progress=progress)
+    workers = jobs or (usual_jobs() if n > 8 else 1)
+    return write_cohort(n, out, seed=seed, config=config, workers=workers, progress=progress)
+
+
+def write_twin_cohort(
+    clinical: Path,
+    out: Path,
+    *,
+    volumes: Path | None = None,
+    seed: int = 0,
+    config: PreprocessConfig | None = None,
+    jobs: int | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> Manifest:
+    """Write a cohort of a synthetic twin for each row; see :func:`star_core.cohort.twin.write_twin_cohort`."""
+    from star_core.cohort.twin import write_twin_cohort as write_cohort
+
+    return write_cohort(
+        clinical, out, volumes=volumes, seed=seed, config=config, workers=jobs or usual_jobs(), progress=progress
+    )
+
+
+def write_tcia_cohort(
+    dicom: Path,
+    clinical: Path,
+    out: Path,
+    *,
+    skip_problems: bool = False,
+    config: PreprocessConfig | None = None,
+    jobs: int | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> MadeCohort:
+    """Write a cohort of the public collection; see :func:`star_core.cohort.tcia.write_tcia_cohort`."""
+    from star_core.cohort.tcia import write_tcia_cohort as write_cohort
+
+    return write_cohort(
+        dicom,
+        clinical,
+        out,
+        skip_problems=skip_problems,
+        config=config,
+        cache=_prepared_scans_folder(),
+        workers=jobs or usual_jobs(),
+        progress=progress,
+    )
+
+
+def write_local_cohort(
+    dicom: Path,
+    table: Path,
+    out: Path,
+    *,
+    columns: Path | None = None,
+    skip_problems: bool = False,
+    config: PreprocessConfig | None = None,
+    jobs: int | None = None,
+    progress: ProgressCallback = ignore_progress,
+) -> MadeCohort:
+    """Write a cohort of a centre's own patients; see :func:`star_core.cohort.local.write_local_cohort`."""
+    from star_core.cohort.local import write_local_cohort as write_cohort
+
+    return write_cohort(
+        dicom,
+        table,
+        out,
+        columns=columns,
+        skip_problems=skip_problems,
+        config=config,
+        cache=_prepared_scans_folder(),
+        workers=jobs or usual_jobs(),
+        progress=progress,
+    )
+
+
+def list_collection(patients: int | None = None) -> Listing:
+    """Return what the public collection holds: CT and expert segmentation of each patient, from the local index."""
+    from star_core.cohort.fetch import list_collection as list_series
+
+    return list_series(patients)
+
+
+def fetch_collection(listing: Listing, out: Path, *, progress: ProgressCallback = ignore_progress) -> int:
+    """Download what is missing of a listing; see :func:`star_core.cohort.fetch.fetch_collection`."""
+    from star_core.cohort.fetch import fetch_collection as fetch
+
+    return fetch(listing, out, progress=progress)
+
+
+def join_cohorts(folders: Sequence[Path], out: Path, *, progress: ProgressCallback = ignore_progress) -> Manifest:
+    """Write one cohort of several; see :func:`star_core.cohort.join.join_cohorts`."""
+    from star_core.cohort.join import join_cohorts as join
+
+    return join(folders, out, progress)
+
+
+def _prepared_scans_folder() -> Path:
+    return user_folder() / "prepared-scans"
 
 
 def train(

@@ -30,6 +30,12 @@ OutFolder = Annotated[Path, typer.Option("--out", help="New folder for the resul
 CohortFolder = Annotated[Path, typer.Option("--cohort", help="Folder with manifest.json.", show_default=False)]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs at most.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
+PrepareFor = Annotated[PresetName, typer.Option("--preset", help="Prepare scans as this preset wants them.")]
+Reduce = Annotated[int | None, typer.Option("--reduce", help="Coarser model grid: 1, 2 or 4.")]
+SkipProblems = Annotated[
+    bool, typer.Option("--skip-problems", help="Leave patients with problems out; they are listed.")
+]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; else as many as processors, at most 8.")]
 
 
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
@@ -90,11 +96,107 @@ def cohort_phantom(
     out: OutFolder,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of patients.")] = 200,
     seed: Seed = 0,
+    preset: PrepareFor = PresetName.STAR,
+    reduce: Reduce = None,
+    jobs: Jobs = None,
 ) -> None:
     """Make a cohort of synthetic patients with a known law, to try training on."""
+    config = api.preparation(preset, reduce=reduce)
     with console.progress("Drawing patients") as progress:
-        api.write_phantom_cohort(n, out, seed=seed, progress=progress)
+        api.write_phantom_cohort(n, out, seed=seed, config=config, jobs=jobs, progress=progress)
     console.say(f"{n} synthetic patients are in {out}.")
+
+
+@cohort_app.command("twin", epilog="Example: star cohort twin --clinical table.xlsx --volumes counts.csv --out twins")
+def cohort_twin(
+    out: OutFolder,
+    clinical: Annotated[Path, typer.Option("--clinical", help="Workbook of the collection.", show_default=False)],
+    volumes: Annotated[Path | None, typer.Option("--volumes", help="Voxel counts by patient, CSV.")] = None,
+    seed: Seed = 0,
+    preset: PrepareFor = PresetName.STAR,
+    reduce: Reduce = None,
+    jobs: Jobs = None,
+) -> None:
+    """Make a synthetic scan for each row of a workbook that agrees with the row; outcomes are the row's own."""
+    config = api.preparation(preset, reduce=reduce)
+    with console.progress("Drawing twins") as progress:
+        manifest = api.write_twin_cohort(
+            clinical, out, volumes=volumes, seed=seed, config=config, jobs=jobs, progress=progress
+        )
+    console.say(f"{len(manifest.patients)} synthetic twins are in {out}; twins.csv compares them with their rows.")
+
+
+@cohort_app.command("tcia", epilog="Example: star cohort tcia --dicom download --clinical table.xlsx --out cohort")
+def cohort_tcia(
+    dicom: Annotated[Path, typer.Option("--dicom", help="Folder with a folder a patient.", show_default=False)],
+    clinical: Annotated[Path, typer.Option("--clinical", help="Workbook of the collection.", show_default=False)],
+    out: OutFolder,
+    skip_problems: SkipProblems = False,
+    preset: PrepareFor = PresetName.STAR,
+    reduce: Reduce = None,
+    jobs: Jobs = None,
+) -> None:
+    """Prepare the public collection as downloaded; every problem is told by patient."""
+    config = api.preparation(preset, reduce=reduce)
+    with console.progress("Preparing scans") as progress:
+        made = api.write_tcia_cohort(
+            dicom, clinical, out, skip_problems=skip_problems, config=config, jobs=jobs, progress=progress
+        )
+    console.print_cohort(made)
+
+
+@cohort_app.command("local", epilog="Example: star cohort local --dicom patients --table table.csv --out cohort")
+def cohort_local(
+    dicom: Annotated[Path, typer.Option("--dicom", help="Folder with a folder a patient.", show_default=False)],
+    table: Annotated[Path, typer.Option("--table", help="Records and outcomes, CSV or XLSX.", show_default=False)],
+    out: OutFolder,
+    columns: Annotated[Path | None, typer.Option("--columns", help="JSON: the table's columns in our words.")] = None,
+    skip_problems: SkipProblems = False,
+    preset: PrepareFor = PresetName.STAR,
+    reduce: Reduce = None,
+    jobs: Jobs = None,
+) -> None:
+    """Prepare a centre's own patients; every problem is told by patient."""
+    config = api.preparation(preset, reduce=reduce)
+    with console.progress("Preparing scans") as progress:
+        made = api.write_local_cohort(
+            dicom,
+            table,
+            out,
+            columns=columns,
+            skip_problems=skip_problems,
+            config=config,
+            jobs=jobs,
+            progress=progress,
+        )
+    console.print_cohort(made)
+
+
+@cohort_app.command("fetch", epilog="Example: star cohort fetch --out download --patients 10")
+def cohort_fetch(
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to download to; without it, only a list.")] = None,
+    patients: Annotated[int | None, typer.Option("--patients", min=1, help="The first so many patients.")] = None,
+) -> None:
+    """List or download the public collection Colorectal-Liver-Metastases; a download that broke off goes on."""
+    listing = api.list_collection(patients)
+    console.print_collection(listing)
+    if out is None:
+        console.say("Nothing was downloaded: name a folder with --out.")
+        return
+    with console.progress("Downloading series") as progress:
+        fetched = api.fetch_collection(listing, out, progress=progress)
+    console.say(f"{fetched} series were downloaded; all {len(listing.series)} are in {out}.")
+
+
+@cohort_app.command("join", epilog="Example: star cohort join twins phantoms --out both")
+def cohort_join(
+    cohorts: Annotated[list[Path], typer.Argument(help="Folders of cohorts that were prepared alike.")],
+    out: OutFolder,
+) -> None:
+    """Join cohorts into one."""
+    with console.progress("Joining patients") as progress:
+        manifest = api.join_cohorts(cohorts, out, progress=progress)
+    console.say(f"{len(manifest.patients)} patients ({manifest.kind}) are in {out}.")
 
 
 @app.command(epilog="Example: star train --cohort phantoms --preset star --out my-model --set attention=time")

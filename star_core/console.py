@@ -21,6 +21,8 @@ from star_core.errors import StarError, StorageError, TrainingError
 from star_core.types import Assessment, Cause, ProgressCallback
 
 if TYPE_CHECKING:
+    from star_core.cohort.fetch import Listing
+    from star_core.cohort.scans import MadeCohort
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
     from star_core.model.bundle import ModelCard
@@ -169,6 +171,26 @@ def print_benchmarks(results: Sequence[BenchmarkResult]) -> None:
     for result in results:
         table.add_row(*result.to_row())
     _out.print(table)
+
+
+def print_cohort(made: MadeCohort) -> None:
+    """Print what a cohort holds, what is odd about its patients, and what it was made without."""
+    manifest = made.manifest
+    for name, note in made.notes:
+        say(f"  {name}: {note}")
+    for entry in manifest.left_out:
+        say(f"  problem: {entry.patient_id}{': ' if entry.patient_id else ''}{entry.reason}")
+    problems = len(manifest.left_out)
+    say(f"{len(manifest.patients)} patients are in {manifest.folder}; problems listed there: {problems}.")
+
+
+def print_collection(listing: Listing) -> None:
+    """Print what the public collection holds, its licence and whom to cite."""
+    from star_core.cohort.fetch import CITATION, CLINICAL_TABLE, COLLECTION
+
+    say(f"{COLLECTION}: {listing.patients} patients, {len(listing.series)} series, {listing.size_gb:.1f} GB.")
+    say(f"Licence {', '.join(listing.licences)}; cite {CITATION}.")
+    say(f"Its clinical workbook is at {CLINICAL_TABLE}.")
 
 
 # --------------------------------------------------------------------------- progress

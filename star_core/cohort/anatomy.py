@@ -78,15 +78,31 @@ class Canvas:
             low = np.minimum(tube.start_mm, tube.end_mm) - reach
             high = np.maximum(tube.start_mm, tube.end_mm) + reach
             box = self.box(low, high)
-            x, y, z = self.coordinates(box)
-            along = tube.end_mm - tube.start_mm
-            length2 = float(along @ along) or 1.0
-            dx, dy, dz = x - tube.start_mm[0], y - tube.start_mm[1], z - tube.start_mm[2]
-            t = np.clip((dx * along[0] + dy * along[1] + dz * along[2]) / length2, 0.0, 1.0)
-            radius = tube.start_radius_mm + (tube.end_radius_mm - tube.start_radius_mm) * t
-            distance2 = (dx - t * along[0]) ** 2 + (dy - t * along[1]) ** 2 + (dz - t * along[2]) ** 2
+            distance2, radius = self._along(tube, box)
             mask[box] |= distance2 < radius**2
         return mask
+
+    def tube_distance(self, tubes: list[Tube], reach: float) -> FloatArray:
+        """Return float32 (D, H, W): distance to the nearest tube's axis in its radii, infinite beyond ``reach``."""
+        nearest = np.full(self.geometry.shape, np.inf, dtype=np.float32)
+        for tube in tubes:
+            margin_mm = reach * max(tube.start_radius_mm, tube.end_radius_mm)
+            low = np.minimum(tube.start_mm, tube.end_mm) - margin_mm
+            high = np.maximum(tube.start_mm, tube.end_mm) + margin_mm
+            box = self.box(low, high)
+            distance2, radius = self._along(tube, box)
+            np.minimum(nearest[box], np.sqrt(distance2) / radius, out=nearest[box])
+        return nearest
+
+    def _along(self, tube: Tube, box: tuple[slice, slice, slice]) -> tuple[FloatArray, FloatArray]:
+        """Return squared distance to a tube's axis and the tube's radius at the nearest point, inside a box."""
+        x, y, z = self.coordinates(box)
+        along = tube.end_mm - tube.start_mm
+        length2 = float(along @ along) or 1.0
+        dx, dy, dz = x - tube.start_mm[0], y - tube.start_mm[1], z - tube.start_mm[2]
+        t = np.clip((dx * along[0] + dy * along[1] + dz * along[2]) / length2, 0.0, 1.0)
+        radius = tube.start_radius_mm + (tube.end_radius_mm - tube.start_radius_mm) * t
+        return (dx - t * along[0]) ** 2 + (dy - t * along[1]) ** 2 + (dz - t * along[2]) ** 2, radius
 
 
 def smooth_noise(shape: tuple[int, ...], cells: tuple[int, int, int], generator: np.random.Generator) -> FloatArray:
@@ -103,21 +119,28 @@ def smooth_noise(shape: tuple[int, ...], cells: tuple[int, int, int], generator:
 
 def draw_liver(canvas: Canvas, scale: float, generator: np.random.Generator) -> BoolArray:
     """Return the liver: a large right and a flat left lobe under the dome, scaled about the hilum, slightly uneven."""
+    liver: BoolArray = liver_level(canvas, scale, scale, generator) > 0
+    return liver
+
+
+def liver_level(canvas: Canvas, right_scale: float, left_scale: float, generator: np.random.Generator) -> FloatArray:
+    """Return float32 (D, H, W): positive inside the liver, falling outwards; minus infinity where it cannot be."""
     low, high = np.array([-175.0, -130.0, -150.0]), np.array([150.0, 120.0, 130.0])
     box = canvas.box(low, high)
     x, y, z = canvas.coordinates(box)
     shift = generator.normal(0.0, 4.0, 6)
-    right = _soft_ellipsoid(x, y, z, (-72 + shift[0], 2 + shift[1], 2 + shift[2]), np.array([74, 74, 78]) * scale)
-    left = _soft_ellipsoid(x, y, z, (2 + shift[3], -48 + shift[4], 22 + shift[5]), np.array([78, 36, 40]) * scale)
-    tip = _soft_ellipsoid(x, y, z, (-98 + shift[0], 8, -58), np.array([38, 44, 48]) * scale)
+    right = _soft_ellipsoid(x, y, z, (-72 + shift[0], 2 + shift[1], 2 + shift[2]), np.array([74, 74, 78]) * right_scale)
+    left = _soft_ellipsoid(x, y, z, (2 + shift[3], -48 + shift[4], 22 + shift[5]), np.array([78, 36, 40]) * left_scale)
+    tip = _soft_ellipsoid(x, y, z, (-98 + shift[0], 8, -58), np.array([38, 44, 48]) * right_scale)
     level = np.logaddexp(np.logaddexp(4.0 * right, 4.0 * left), 4.0 * tip) / 4.0
     level += 0.10 * smooth_noise(level.shape, (5, 7, 8), generator)
     # The visceral side is hollow: stomach and duodenum press from below on the left, the right kidney from behind.
     hollow = _soft_ellipsoid(x, y, z, (8.0, 8.0, -42.0), np.array([46.0, 52.0, 50.0]))
     kidney = _soft_ellipsoid(x, y, z, (-62.0, 68.0, -50.0), np.array([36.0, 34.0, 56.0]))
-    mask = np.zeros(canvas.geometry.shape, dtype=bool)
-    mask[box] = (level > 0) & (hollow < 0) & (kidney < 0)
-    return mask
+    level[(hollow >= 0) | (kidney >= 0)] = -np.inf
+    whole = np.full(canvas.geometry.shape, -np.inf, dtype=np.float32)
+    whole[box] = level
+    return whole
 
 
 def _soft_ellipsoid(x: FloatArray, y: FloatArray, z: FloatArray, centre: tuple[float, ...], radii: Point) -> FloatArray:

@@ -117,7 +117,7 @@ def draw_outcome(law: PhantomLaw, model_input: ModelInput, generator: np.random.
     died = death_years <= followed
     site = None
     if seen and cause is Cause.LIVER:
-        site = _draw_site(law.where[min(int(event_years), N_YEARS - 1)], model_input, generator)
+        site = draw_site(law.where[min(int(event_years), N_YEARS - 1)], model_input, generator)
     return Outcome(
         event_months=round(12.0 * max(min(event_years, followed), 1 / 24), 2),
         cause=cause if seen else None,
@@ -136,9 +136,10 @@ def _draw_first_event(rates: DoubleArray, generator: np.random.Generator) -> tup
     return float(N_YEARS), None
 
 
-def _draw_site(
+def draw_site(
     where: FloatArray, model_input: ModelInput, generator: np.random.Generator
 ) -> tuple[float, float, float] | None:
+    """Draw the LPS mm of a recurrence from one year's shares (D, H, W), ``None`` where there is no tissue."""
     total = float(where.sum(dtype=np.float64))
     if total <= 0.0:
         return None

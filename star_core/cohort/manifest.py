@@ -7,6 +7,8 @@ its own SHA-256. Nothing in a cohort folder is ever unpickled, and no path leads
 from __future__ import annotations
 
 import hashlib
+import json
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +28,8 @@ FORMAT_VERSION = 1
 _FRACTION_LEVELS = 255
 
 Use = Literal["train", "validation", "test"]
+Kind = Literal["phantom", "twin", "synthetic", "tcia", "local"]
+SYNTHETIC_KINDS: frozenset[Kind] = frozenset({"phantom", "twin", "synthetic"})
 
 
 class _OutcomeEntry(BaseModel):
@@ -48,16 +52,24 @@ class _PatientEntry(BaseModel):
     split: Use | None = None
 
 
+class _LeftOutEntry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    patient_id: str
+    reason: str
+
+
 class _ManifestFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: int = FORMAT_VERSION
-    kind: Literal["phantom", "twin", "tcia", "local"]
+    kind: Kind
     name: str = Field(min_length=1, max_length=128)
     created_utc: str
     seed: int | None = None
     preprocessing: dict[str, str | float | int | bool | None]
     patients: list[_PatientEntry]
+    left_out: list[_LeftOutEntry] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +84,30 @@ class ManifestPatient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Who or what a cohort was made without, by the user's leave; ``patient_id`` is empty for the whole cohort."""
+
+    patient_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A cohort: ``folder`` is where it lies, ``preprocessing`` how its scans were prepared."""
 
     folder: Path
-    kind: Literal["phantom", "twin", "tcia", "local"]
+    kind: Kind
     name: str
     created_utc: str
     seed: int | None
     preprocessing: dict[str, str | float | int | bool | None]
     patients: tuple[ManifestPatient, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Tell whether no scan in it is of a real patient."""
+        return self.kind in SYNTHETIC_KINDS
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -131,6 +157,7 @@ def read_manifest(folder: Path) -> Manifest:
         seed=content.seed,
         preprocessing=content.preprocessing,
         patients=tuple(patients),
+        left_out=tuple(LeftOut(patient_id=entry.patient_id, reason=entry.reason) for entry in content.left_out),
     )
 
 
@@ -153,22 +180,8 @@ def write_manifest(manifest: Manifest) -> None:
         created_utc=manifest.created_utc,
         seed=manifest.seed,
         preprocessing=manifest.preprocessing,
-        patients=[
-            _PatientEntry(
-                patient_id=patient.patient_id,
-                input_sha256=patient.input_sha256,
-                clinical=record_to_mapping(patient.clinical),
-                outcome=_OutcomeEntry(
-                    event_months=patient.outcome.event_months,
-                    cause=patient.outcome.cause,
-                    survival_months=patient.outcome.survival_months,
-                    died=patient.outcome.died,
-                    site_lps_mm=patient.outcome.site_lps_mm,
-                ),
-                split=patient.split,
-            )
-            for patient in manifest.patients
-        ],
+        patients=[_to_entry(patient) for patient in manifest.patients],
+        left_out=[_LeftOutEntry(patient_id=entry.patient_id, reason=entry.reason) for entry in manifest.left_out],
     )
     with new_file(manifest.folder / MANIFEST_FILE) as partial:
         partial.write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -177,6 +190,43 @@ def write_manifest(manifest: Manifest) -> None:
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+
+
+def patient_to_json(patient: ManifestPatient) -> dict[str, Any]:
+    """Return a patient's entry as ``manifest.json`` holds it."""
+    return _to_entry(patient).model_dump(mode="json")
+
+
+def patient_from_json(folder: Path, content: object) -> ManifestPatient:
+    """Return the patient of an entry whose prepared scan lies in ``folder``.
+
+    Raises
+    ------
+    CohortError
+        When the entry does not follow the schema, or its scan is missing.
+    """
+    try:
+        entry = _PatientEntry.model_validate(content)
+    except ValidationError as error:
+        raise CohortError(f"The entry does not follow the schema: {_first_problem(error)}.") from error
+    return _to_patient(folder, entry)
+
+
+def _to_entry(patient: ManifestPatient) -> _PatientEntry:
+    outcome = patient.outcome
+    return _PatientEntry(
+        patient_id=patient.patient_id,
+        input_sha256=patient.input_sha256,
+        clinical=record_to_mapping(patient.clinical),
+        outcome=_OutcomeEntry(
+            event_months=outcome.event_months,
+            cause=outcome.cause,
+            survival_months=outcome.survival_months,
+            died=outcome.died,
+            site_lps_mm=outcome.site_lps_mm,
+        ),
+        split=patient.split,
+    )
 
 
 def _find_duplicates(entries: list[_PatientEntry]) -> list[str]:
@@ -195,7 +245,7 @@ def _to_patient(folder: Path, entry: _PatientEntry) -> ManifestPatient:
         raise CohortError(
             f"followed for {outcome.survival_months} months, but first event or censoring at {outcome.event_months}"
         )
-    if not _input_path(folder, entry.input_sha256).is_file():
+    if not input_path(folder, entry.input_sha256).is_file():
         raise CohortError("its prepared scan is missing")
     return ManifestPatient(
         patient_id=entry.patient_id,
@@ -215,7 +265,8 @@ def _to_patient(folder: Path, entry: _PatientEntry) -> ManifestPatient:
 # --------------------------------------------------------------------------- prepared scans
 
 
-def _input_path(folder: Path, sha256: str) -> Path:
+def input_path(folder: Path, sha256: str) -> Path:
+    """Return where a cohort keeps the prepared scan of that SHA-256."""
     return folder / INPUTS_FOLDER / f"{sha256[:24]}.safetensors"
 
 
@@ -232,12 +283,21 @@ def write_input(folder: Path, model_input: ModelInput) -> str:
         },
         metadata={"known": str(int(model_input.known)), "centring_rule": model_input.centring_rule.value},
     )
+    content = _sort_header(content)
     sha256 = hashlib.sha256(content).hexdigest()
-    path = _input_path(folder, sha256)
+    path = input_path(folder, sha256)
     path.parent.mkdir(parents=True, exist_ok=True)
     with new_file(path) as partial:
         partial.write_bytes(content)
     return sha256
+
+
+def _sort_header(content: bytes) -> bytes:
+    """Return a safetensors file with its header in order: the library shuffles it, and content names the file."""
+    (size,) = struct.unpack("<Q", content[:8])
+    header = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)
+    return struct.pack("<Q", len(header)) + header + content[8 + size :]
 
 
 def load_input(manifest: Manifest, patient: ManifestPatient) -> ModelInput:
@@ -248,13 +308,10 @@ def load_input(manifest: Manifest, patient: ManifestPatient) -> ModelInput:
     CohortError
         When the file is missing or was altered; the message names the patient.
     """
-    import json
-    import struct
-
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    path = _input_path(manifest.folder, patient.input_sha256)
+    path = input_path(manifest.folder, patient.input_sha256)
     try:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != patient.input_sha256:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from star_core.cohort import anatomy
 from star_core.cohort.anatomy import Canvas, Tumour
+from star_core.cohort.body import draw_body, paint_hu, to_bits
+from star_core.cohort.journal import Prepared, open_partial
 from star_core.cohort.law import (
     PhantomLaw,
     TumourBurden,
@@ -24,17 +21,14 @@ from star_core.cohort.law import (
     draw_outcome,
     draw_record,
 )
-from star_core.cohort.manifest import Manifest, ManifestPatient, read_manifest, write_input, write_manifest
+from star_core.cohort.manifest import Manifest, ManifestPatient, write_input
 from star_core.cohort.prepare import build_model_input
-from star_core.errors import CohortError
 from star_core.imaging.preprocess import PreprocessConfig
-from star_core.storage import refuse_filled_folder, storage_error
 from star_core.types import (
     STRUCTURES,
     Acquisition,
     BoolArray,
     ClinicalRecord,
-    FloatArray,
     Geometry,
     Masks,
     ModelInput,
@@ -119,7 +113,7 @@ def draw_scan(
     burden = burden or draw_burden(generator)
     canvas = Canvas(_draw_geometry(generator, slice_mm, in_plane))
     scale = float(np.clip(generator.normal(0.93, 0.06), 0.8, 1.1))
-    body = _draw_body(canvas)
+    body = draw_body(canvas)
     liver = anatomy.draw_liver(canvas, scale, generator) & (body["inside"] | body["lungs"])
     trunk, branches = anatomy.grow_portal_tree(scale, generator)
     portal = canvas.draw_tubes(trunk) | (canvas.draw_tubes(branches) & liver)
@@ -136,7 +130,7 @@ def draw_scan(
         Structure.PORTAL_VEINS: portal & ~tumour,
         Structure.TUMOUR: tumour,
     }
-    voxels_hu = _to_hu(canvas, body, structures, burden, generator)
+    voxels_hu = paint_hu(canvas, body, structures, burden.steatosis, generator)
     number = int(generator.integers(1, 2**62)) * 4
     uid, frame_uid, study_uid, seg_uid = (f"2.25.{number + place}" for place in range(4))
     return PhantomScan(
@@ -154,7 +148,7 @@ def draw_scan(
             ),
         ),
         masks=Masks(
-            bits=_to_bits(structures),
+            bits=to_bits(structures),
             geometry=canvas.geometry,
             known=Structure(sum(STRUCTURES)),
             series_uid=seg_uid,
@@ -180,31 +174,6 @@ def _draw_geometry(generator: np.random.Generator, slice_mm: float, in_plane: in
     return Geometry(shape=(slices, in_plane, in_plane), affine_lps=affine)
 
 
-def _draw_body(canvas: Canvas) -> dict[str, BoolArray]:
-    """Return the trunk and the organs around the liver."""
-    box = (slice(None), slice(None), slice(None))
-    x, y, z = canvas.coordinates(box)
-    trunk = ((x / 172) ** 2 + ((y - 8) / 122) ** 2) + 0.0 * z < 1.0
-    muscle = ((x / 156) ** 2 + ((y - 8) / 107) ** 2) + 0.0 * z < 1.0
-    inside = ((x / 148) ** 2 + ((y - 8) / 99) ** 2) + 0.0 * z < 1.0
-    dome = 70.0 - ((x + 60) / 105) ** 2 * 55 - ((y - 5) / 95) ** 2 * 40
-    dome_left = 74.0 - ((x - 75) / 75) ** 2 * 50 - ((y - 5) / 95) ** 2 * 40
-    lungs = inside & (z > np.maximum(dome, dome_left)) & ((x + 5) ** 2 + (y + 10) ** 2 > 45**2)
-    organs = {
-        "spleen": canvas.ellipsoid(np.array([108.0, 38.0, 28.0]), np.array([32.0, 46.0, 50.0])),
-        "kidneys": canvas.ellipsoid(np.array([-62.0, 70.0, -55.0]), np.array([29.0, 27.0, 52.0]))
-        | canvas.ellipsoid(np.array([62.0, 72.0, -40.0]), np.array([29.0, 27.0, 52.0])),
-        "stomach": canvas.ellipsoid(np.array([62.0, -38.0, 8.0]), np.array([46.0, 34.0, 42.0])),
-        "bowel": canvas.ellipsoid(np.array([30.0, -40.0, -95.0]), np.array([95.0, 42.0, 45.0])),
-        "heart": canvas.ellipsoid(np.array([20.0, -35.0, 125.0]), np.array([58.0, 48.0, 45.0])),
-        "spine": canvas.ellipsoid(np.array([0.0, 72.0, 0.0]), np.array([23.0, 19.0, 500.0])),
-        "canal": canvas.ellipsoid(np.array([0.0, 95.0, 0.0]), np.array([9.0, 8.0, 500.0])),
-        "aorta": canvas.ellipsoid(np.array([14.0, 44.0, 0.0]), np.array([10.0, 10.0, 500.0])),
-        "cava": canvas.ellipsoid(np.array([-18.0, 36.0, 0.0]), np.array([12.0, 9.0, 500.0])),
-    }
-    return {"trunk": trunk, "muscle": muscle, "inside": inside & ~lungs, "lungs": lungs, **organs}
-
-
 def _resect(canvas: Canvas, liver: BoolArray, tumours: list[Tumour]) -> BoolArray:
     """Return the future remnant: a hemihepatectomy for bulky disease of one side, else wedges with a margin."""
     sides = {tumour.right for tumour in tumours}
@@ -217,50 +186,6 @@ def _resect(canvas: Canvas, liver: BoolArray, tumours: list[Tumour]) -> BoolArra
     wedges = anatomy.tumour_mask(canvas, tumours, RESECTION_MARGIN_MM)
     remnant = liver & ~wedges
     return remnant if remnant.sum() > 0.2 * liver.sum() else liver
-
-
-def _to_hu(
-    canvas: Canvas,
-    body: Mapping[str, BoolArray],
-    structures: Mapping[Structure, BoolArray],
-    burden: TumourBurden,
-    generator: np.random.Generator,
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
-    """Paint tissues in HU, blur by the scanner, add noise."""
-    liver_hu = float(generator.normal(80.0 if burden.steatosis else 110.0, 8.0))
-    vessel_hu = float(generator.normal(165.0, 12.0))
-    tumour_hu = float(generator.normal(min(68.0, liver_hu - 18.0), 6.0))
-    hu: FloatArray = np.full(canvas.geometry.shape, -1000.0, dtype=np.float32)
-    for name, value in (("trunk", -100.0), ("muscle", 58.0), ("inside", -95.0), ("lungs", -860.0)):
-        hu[body[name]] = value
-    for name, value in (
-        ("bowel", 25.0),
-        ("stomach", 12.0),
-        ("spleen", 122.0),
-        ("kidneys", 185.0),
-        ("heart", 140.0),
-    ):
-        hu[body[name] & (body["inside"] | body["lungs"])] = value
-    hu[structures[Structure.LIVER]] = liver_hu
-    for name, value in (("cava", 145.0), ("aorta", 160.0), ("spine", 230.0), ("canal", 30.0)):
-        hu[body[name]] = value
-    hu[structures[Structure.HEPATIC_VEINS]] = vessel_hu - 8.0
-    hu[structures[Structure.PORTAL_VEINS]] = vessel_hu
-    tumour = structures[Structure.TUMOUR]
-    hu[tumour] = tumour_hu
-    hu = anatomy.soften(hu, canvas.geometry.spacing_mm, 1.1)
-    hu += 5.0 * anatomy.smooth_noise(hu.shape, (6, 12, 12), generator) * (hu > -50)
-    noise = generator.standard_normal(hu.shape, dtype=np.float32)
-    hu += 11.0 * anatomy.soften(noise, (4.0, 1.0, 1.0), 0.7) * 1.8
-    return np.rint(np.clip(hu, -1024.0, 1500.0)).astype(np.int16)
-
-
-def _to_bits(structures: Mapping[Structure, BoolArray]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    first = next(iter(structures.values()))
-    bits = np.zeros(first.shape, dtype=np.uint8)
-    for structure, mask in structures.items():
-        bits |= mask.astype(np.uint8) * np.uint8(structure)
-    return bits
 
 
 # --------------------------------------------------------------------------- cohorts
@@ -284,107 +209,31 @@ def write_phantom_cohort(
     StorageError
         When the folder holds something else or cannot be written.
     CohortError
-        When the folder holds the beginning of another phantom cohort.
+        When the beginning of another cohort lies there.
     """
-    journal = folder / "drawn.jsonl"
-    if not journal.is_file():
-        refuse_filled_folder(folder)
     config = config or PreprocessConfig()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        drawn = _read_journal(journal, seed)
-        with journal.open("a", encoding="utf-8") as lines, _workers(workers) as run:
-            todo = range(len(drawn), n)
-            for number, patient in zip(todo, run(partial(_write_phantom, folder, seed, config), todo), strict=True):
-                drawn.append(patient)
-                lines.write(json.dumps(_to_line(patient, seed)) + "\n")
-                lines.flush()
-                progress(number + 1, n)
-    except OSError as error:
-        raise storage_error(folder, error) from error
-    manifest = Manifest(
-        folder=folder,
-        kind="phantom",
-        name=f"{n} phantoms, seed {seed}",
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        seed=seed,
-        preprocessing=config.model_dump(mode="json"),
-        patients=tuple(drawn[:n]),
-    )
-    write_manifest(manifest)
-    journal.unlink()
-    return read_manifest(folder)
+    identity = {"kind": "phantom", "seed": seed, "preprocessing": config.model_dump(mode="json")}
+    with open_partial(folder, identity) as begun:
+        drawn = begun.prepare(range(n), partial(_write_phantom, seed, config), workers=workers, progress=progress)
+        return begun.finish(
+            Manifest(
+                folder=folder,
+                kind="phantom",
+                name=f"{n} phantoms, seed {seed}",
+                created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+                seed=seed,
+                preprocessing=config.model_dump(mode="json"),
+                patients=tuple(result.patient for result in drawn if result.patient is not None),
+            )
+        )
 
 
-@contextmanager
-def _workers(count: int) -> Iterator[Callable[..., Iterator[ManifestPatient]]]:
-    """Give a ``map`` over as many processes."""
-    if count == 1:
-        yield map
-        return
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        yield pool.map
-
-
-def _write_phantom(folder: Path, seed: int, config: PreprocessConfig, number: int) -> ManifestPatient:
+def _write_phantom(seed: int, config: PreprocessConfig, folder: Path, number: int) -> Prepared:
     phantom = draw_phantom(seed * 1_000_003 + number, config=config)
-    return ManifestPatient(
+    patient = ManifestPatient(
         patient_id=f"PHANTOM-{seed:04d}-{number:05d}",
         input_sha256=write_input(folder, phantom.model_input),
         clinical=phantom.clinical,
         outcome=phantom.outcome,
     )
-
-
-def _to_line(patient: ManifestPatient, seed: int) -> dict[str, object]:
-    from star_core.clinical.record import record_to_mapping
-
-    outcome = patient.outcome
-    return {
-        "seed": seed,
-        "patient_id": patient.patient_id,
-        "input_sha256": patient.input_sha256,
-        "clinical": record_to_mapping(patient.clinical),
-        "outcome": [
-            outcome.event_months,
-            outcome.cause,
-            outcome.survival_months,
-            outcome.died,
-            outcome.site_lps_mm,
-        ],
-    }
-
-
-def _read_journal(journal: Path, seed: int) -> list[ManifestPatient]:
-    from star_core.clinical.record import record_from_mapping
-    from star_core.types import Cause
-
-    if not journal.is_file():
-        return []
-    patients = []
-    for line in journal.read_text(encoding="utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            break  # a killed run may leave half a line
-        if entry["seed"] != seed:
-            raise CohortError(
-                f"Folder {journal.parent.name!r} holds the beginning of a cohort with seed {entry['seed']}.",
-                remedy="Use that seed to go on, or choose another folder.",
-            )
-        months, cause, survival_months, died, site = entry["outcome"]
-        patients.append(
-            ManifestPatient(
-                patient_id=entry["patient_id"],
-                input_sha256=entry["input_sha256"],
-                clinical=record_from_mapping(entry["clinical"]),
-                outcome=Outcome(
-                    event_months=months,
-                    cause=None if cause is None else Cause(cause),
-                    survival_months=survival_months,
-                    died=died,
-                    site_lps_mm=None if site is None else (site[0], site[1], site[2]),
-                ),
-            )
-        )
-    return patients
+    return Prepared(patient_id=patient.patient_id, patient=patient)

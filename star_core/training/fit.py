@@ -271,7 +271,7 @@ def _sampler(train_set: Dataset[TrainingBatch], settings: TrainingSettings) -> S
 def _out_of_memory(error: BaseException) -> TrainingError:
     return TrainingError(
         "There is too little memory for training.",
-        remedy="Lower batch_size, prepare the cohort on a coarser grid (--grid), or train on the processor.",
+        remedy="Lower batch_size, make the cohort on a coarser grid (--reduce), or train on the processor.",
         details=str(error),
     )
 
@@ -309,7 +309,7 @@ def build_card(
     at_risk = count_at_risk([patient.outcome for patient in split.train])
     kept_apart, use = (split.test, "test") if split.test else (split.validation, "validation")
     measures = measure_network(network, manifest, kept_apart, at_risk, split=use, seed=settings.seed)
-    synthetic = manifest.kind in ("phantom", "twin")
+    synthetic = manifest.is_synthetic
     return ModelCard(
         name=name,
         title=title or f"{name} ({manifest.kind} cohort)",

@@ -24,6 +24,11 @@ COMMANDS = (
     ["model", "list"],
     ["model", "activate"],
     ["cohort", "phantom"],
+    ["cohort", "twin"],
+    ["cohort", "tcia"],
+    ["cohort", "local"],
+    ["cohort", "fetch"],
+    ["cohort", "join"],
 )
 
 
