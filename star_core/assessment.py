@@ -136,16 +136,35 @@ class Assessor:
         )
 
     def _findings_on_model(self) -> tuple[Finding, ...]:
-        if not self.card.demonstration:
-            return ()
-        return (
-            Finding(
-                code="demonstration-model",
-                severity=Severity.WARNING,
-                message=f"Model {self.card.name!r} is a demonstration model trained on synthetic patients: "
-                "its numbers say nothing about a real patient.",
-            ),
-        )
+        """Return what the reader must know of the model before any of its numbers."""
+        card, findings = self.card, []
+        if card.demonstration:
+            findings.append(
+                Finding(
+                    code="demonstration-model",
+                    severity=Severity.WARNING,
+                    message=f"Model {card.name!r} is a demonstration model trained on synthetic patients: "
+                    "its numbers say nothing about a real patient.",
+                )
+            )
+        if not card.cohort.synthetic:
+            findings.append(
+                Finding(
+                    code="unvalidated-model",
+                    severity=Severity.WARNING,
+                    message=f"Model {card.name!r} learnt from {card.cohort.patients} real patients "
+                    f"({card.cohort.name}) and was measured on these alone: no other hospital has tested it.",
+                )
+            )
+        if not card.architecture.has_map:
+            findings.append(
+                Finding(
+                    code="no-map",
+                    severity=Severity.WARNING,
+                    message=f"Model {card.name!r} does not say where: the liver's risk is spread evenly over it.",
+                )
+            )
+        return tuple(findings)
 
     def _provenance(self, case: Case, model_input: ModelInput) -> Provenance:
         card = self.card
