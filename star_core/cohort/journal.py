@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
 
+import star_core
 from star_core.cohort.manifest import (
     Manifest,
     ManifestPatient,
@@ -126,7 +127,7 @@ def open_partial(target: Path, identity: Mapping[str, Any]) -> Iterator[PartialC
     folder = target.with_name(f".{target.name}.partial")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        finished = _read_journal(folder, dict(identity))
+        finished = _read_journal(folder, {"software": star_core.__version__, **identity})
         yield PartialCohort(target, folder, finished)
     except OSError as error:
         raise storage_error(target, error) from error

@@ -301,7 +301,12 @@ def _sort_header(content: bytes) -> bytes:
 
 
 def load_input(manifest: Manifest, patient: ManifestPatient) -> ModelInput:
-    """Return a patient's prepared scan with the encoded record.
+    """Return a patient's prepared scan with the encoded record; see :func:`read_input`."""
+    return read_input(manifest.folder, patient)
+
+
+def read_input(folder: Path, patient: ManifestPatient) -> ModelInput:
+    """Return a patient's prepared scan with the encoded record from a cohort's folder.
 
     Raises
     ------
@@ -311,7 +316,7 @@ def load_input(manifest: Manifest, patient: ManifestPatient) -> ModelInput:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    path = input_path(manifest.folder, patient.input_sha256)
+    path = input_path(folder, patient.input_sha256)
     try:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != patient.input_sha256:

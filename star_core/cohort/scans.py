@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from star_core.cohort.cache import CachedScan, fetch_cached, hash_sources, keep_cached
 from star_core.cohort.journal import Facts, Prepared, Problem, open_partial
-from star_core.cohort.manifest import Kind, LeftOut, Manifest, ManifestPatient, write_input
+from star_core.cohort.manifest import Kind, LeftOut, Manifest, ManifestPatient, read_input, write_input
 from star_core.cohort.prepare import build_model_input
 from star_core.cohort.table import CohortRow
 from star_core.errors import CohortError, DicomError, StorageError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from star_core.dicom.discover import Discovery, SeriesFiles
 
 MIN_PATIENTS = 20
+SITE_REACH_MM = 10.0
 _MIN_SLICES = 5
 _NO_LIVER = {"seg-without-liver", "seg-empty-liver"}
 
@@ -84,8 +87,11 @@ def write_scan_cohort(
     with open_partial(folder, identity) as begun:
         work = partial(_prepare_key, by_name, rules)
         prepared = begun.prepare(keys, work, workers=workers, progress=progress)
-        taken = tuple(_with_row(result.patient, by_name) for result in prepared if result.patient is not None)
+        usable = tuple(_with_row(result.patient, by_name) for result in prepared if result.patient is not None)
         found = [*problems, *(problem for result in prepared for problem in result.problems)]
+        found += [*find_shared_scans(usable), *find_misplaced_sites(usable, begun.folder)]
+        refused = {problem.patient_id for problem in found}
+        taken = tuple(patient for patient in usable if patient.patient_id not in refused)
         found += check_cohort(taken)
         if found and not (skip_problems and taken):
             raise to_error(found, name, len(taken))
@@ -106,7 +112,7 @@ def write_scan_cohort(
 
 
 def check_cohort(patients: Sequence[ManifestPatient]) -> list[Problem]:
-    """Return what is wrong with the patients together: too few, one outcome only, the same scan for two."""
+    """Return what makes a cohort as a whole useless for training: too few patients, or one outcome only."""
     problems = []
     if len(patients) < MIN_PATIENTS:
         problems.append(
@@ -116,17 +122,6 @@ def check_cohort(patients: Sequence[ManifestPatient]) -> list[Problem]:
                 remedy="Add patients: fewer cannot tell learning from chance.",
             )
         )
-    first_with: dict[str, str] = {}
-    for patient in patients:
-        first = first_with.setdefault(patient.input_sha256, patient.patient_id)
-        if first != patient.patient_id:
-            problems.append(
-                Problem(
-                    patient_id=patient.patient_id,
-                    message=f"its scan is the scan of {first}.",
-                    remedy="Give each patient a folder of its own.",
-                )
-            )
     causes = {patient.outcome.cause for patient in patients}
     if len(causes) == 1:
         only = causes.pop()
@@ -139,6 +134,45 @@ def check_cohort(patients: Sequence[ManifestPatient]) -> list[Problem]:
             )
         )
     return problems
+
+
+def find_shared_scans(patients: Sequence[ManifestPatient]) -> list[Problem]:
+    """Return a problem for each patient whose scan is another's too: nobody can tell whose it is."""
+    owners: dict[str, list[str]] = {}
+    for patient in patients:
+        owners.setdefault(patient.input_sha256, []).append(patient.patient_id)
+    return [
+        Problem(
+            patient_id=name,
+            message=f"its scan is also the scan of {', '.join(other for other in names if other != name)}.",
+            remedy="Give each patient a folder of its own.",
+        )
+        for names in owners.values()
+        if len(names) > 1
+        for name in names
+    ]
+
+
+def find_misplaced_sites(patients: Sequence[ManifestPatient], folder: Path) -> list[Problem]:
+    """Return a problem for each patient whose recurrence is said to lie away from the tissue that was left."""
+    return [
+        Problem(
+            patient_id=patient.patient_id,
+            message=f"the site of recurrence {patient.outcome.site_lps_mm} mm lies more than {SITE_REACH_MM:g} mm from "
+            "the liver that was left.",
+            remedy="Give it in the LPS millimetres of this CT, or clear it.",
+        )
+        for patient in patients
+        if patient.outcome.site_lps_mm is not None and _distance_to_tissue_mm(patient, folder) > SITE_REACH_MM
+    ]
+
+
+def _distance_to_tissue_mm(patient: ManifestPatient, folder: Path) -> float:
+    model_input = read_input(folder, patient)
+    tissue = model_input.geometry.index_to_lps(np.argwhere(model_input.at_risk_fraction > 0.0).astype(np.float64))
+    if len(tissue) == 0:
+        return float("inf")
+    return float(np.linalg.norm(tissue - np.array(patient.outcome.site_lps_mm), axis=1).min())
 
 
 def to_error(problems: Sequence[Problem], name: str, usable: int) -> CohortError:

@@ -7,6 +7,7 @@ import difflib
 import json
 import math
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,20 +120,22 @@ def read_cohort_table(path: Path, columns: Mapping[str, str | None] | None = Non
         )
         for name in unknown
     ]
+    named = [(_text(mapping.get(PATIENT)), mapping) for mapping in mappings]
+    named = [(name, mapping) for name, mapping in named if name or any(_text(value) for value in mapping.values())]
     rows: list[CohortRow] = []
-    seen: set[str] = set()
-    for mapping in mappings:
-        name = _text(mapping.get(PATIENT))
-        if not name and not any(_text(value) for value in mapping.values()):
-            continue
+    for name, mapping in named:
         try:
-            row = _to_row(name, mapping)
-            if name in seen:
-                raise CohortError("stands in the table twice.", remedy="Keep one row a patient.")
-            rows.append(row)
+            rows.append(_to_row(name, mapping))
         except (ClinicalRecordError, CohortError) as error:
             problems.append(Problem(patient_id=name or "(no name)", message=error.message, remedy=error.remedy))
-        seen.add(name)
+    # Of two rows nobody can tell which is right: neither is used.
+    times = Counter(name for name, _ in named if name)
+    twice = [name for name, count in times.items() if count > 1]
+    problems += [
+        Problem(patient_id=name, message="stands in the table twice.", remedy="Keep one row a patient.")
+        for name in twice
+    ]
+    rows = [row for row in rows if row.patient_id not in twice]
     if not rows and not problems:
         raise CohortError(f"Table {path.name!r} has no patient.", remedy="Add a row for each patient.")
     return CohortTable(rows=tuple(rows), problems=tuple(problems))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import star_core
 from star_core.cohort.journal import JOURNAL_FILE, Prepared, Problem, open_partial
 from star_core.cohort.manifest import Manifest, ManifestPatient, read_manifest, write_input
 from star_core.cohort.phantom import Phantom
@@ -98,7 +99,7 @@ def test_the_beginning_of_another_cohort_is_left_alone(phantom: Phantom, tmp_pat
     ):
         pass
     lines = (tmp_path / ".c.partial" / JOURNAL_FILE).read_text().splitlines()
-    assert json.loads(lines[0]) == {"seed": 1, "reduce": 1}
+    assert json.loads(lines[0]) == {"software": star_core.__version__, "seed": 1, "reduce": 1}
     assert len(lines) == 2
 
 

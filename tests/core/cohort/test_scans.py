@@ -318,15 +318,32 @@ def test_every_problem_of_a_table_is_told_at_once(collection: Path, tmp_path: Pa
         "CRLM-CT-9: the first event is death",
         f"{NAMES[2]}: its folder has no row",
         "expected at least 20",
-        "same outcome: first event liver",
     ):
         assert words in told
 
 
-def test_two_patients_with_one_scan_are_told(collection: Path, tmp_path: Path) -> None:
-    rows = [row("A", folder=NAMES[0]), row("B", folder=NAMES[0])]
-    with pytest.raises(CohortError, match="B: its scan is the scan of A"):
-        write_local_cohort(collection, write_table(tmp_path / "t.csv", rows), tmp_path / "cohort", config=COARSE)
+def test_two_patients_with_one_scan_are_both_left_out(collection: Path, tmp_path: Path) -> None:
+    rows = [row("A", folder=NAMES[0]), row("B", folder=NAMES[0]), row("C", folder=NAMES[1], event="none")]
+    table = write_table(tmp_path / "t.csv", rows)
+    with pytest.raises(CohortError, match="B: its scan is also the scan of A"):
+        write_local_cohort(collection, table, tmp_path / "cohort", config=COARSE)
+    made = write_local_cohort(collection, table, tmp_path / "cohort", config=COARSE, skip_problems=True)
+    assert [patient.patient_id for patient in made.manifest.patients] == ["C"]
+
+
+def test_a_site_away_from_the_liver_is_told_and_one_in_it_taken(collection: Path, tmp_path: Path) -> None:
+    masks = draw_scan(np.random.default_rng(0), slice_mm=9.0, in_plane=64).masks
+    inside = np.argwhere(masks.mask_of(Structure.REMNANT))[100].astype(float)
+    left, posterior, superior = masks.geometry.index_to_lps(inside)
+    site = dict(
+        zip(("site_left_mm", "site_posterior_mm", "site_superior_mm"), (left, posterior, superior), strict=True)
+    )
+    rows = [row(NAMES[0], **site), row(NAMES[1], **(site | {"site_superior_mm": 900}))]
+    table = write_table(tmp_path / "t.csv", rows)
+    with pytest.raises(CohortError, match=f"{NAMES[1]}: the site of recurrence .* lies more than 10 mm"):
+        write_local_cohort(collection, table, tmp_path / "cohort", config=COARSE)
+    made = write_local_cohort(collection, table, tmp_path / "cohort", config=COARSE, skip_problems=True)
+    assert [patient.outcome.site_lps_mm for patient in made.manifest.patients] == [pytest.approx(tuple(site.values()))]
 
 
 @pytest.mark.parametrize(
@@ -344,3 +361,6 @@ def test_twenty_patients_with_two_outcomes_have_no_problem() -> None:
     patients = tuple(replace(patient, input_sha256=f"{number:064x}") for number, patient in enumerate(patients))
     assert scans.check_cohort(patients) == []
     assert len(scans.check_cohort(patients[:19])) == 1
+    alike = tuple(replace(patient, outcome=replace(patient.outcome, cause=Cause.LIVER)) for patient in patients)
+    (problem,) = scans.check_cohort(alike)
+    assert "All 20 patients have the same outcome: first event liver" in str(problem)
