@@ -129,7 +129,7 @@ def compute_fong(record: ClinicalRecord, *, tumour_count: int | None = None) -> 
     recorded = record.clinical_risk_score
     if recorded is None:
         return parts
-    reasons = ()
+    reasons: tuple[str, ...] = ()
     if parts.lower is not None and parts.upper is not None and not parts.lower <= recorded <= parts.upper:
         reasons = (f"recorded as {recorded}, its parts give {_format_range(parts.lower, parts.upper)}",)
     return ClinicalScore(name=ScoreName.FONG, lower=float(recorded), upper=float(recorded), reasons=reasons)
