@@ -72,6 +72,11 @@ class NetworkConfig(BaseModel):
     outcome: OutcomeModel = OutcomeModel.COMPETING
 
     @property
+    def sees_scan(self) -> bool:
+        """Whether the network reads the scan; without, it is a model of the record alone."""
+        return self.input_channels is not InputChannels.NONE
+
+    @property
     def has_map(self) -> bool:
         """Whether the liver's rate is a sum over voxels; without, it is spread evenly over the tissue at risk."""
         return False
