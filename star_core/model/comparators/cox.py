@@ -75,20 +75,33 @@ class CohortHazards:
 
     def forecast(self, patients: Sequence[ManifestPatient], features: DoubleArray) -> CohortForecast:
         """Return the curves of patients with prepared features (n, p)."""
-        event_free = np.exp(-self.first_event.cumulative_hazard(features, YEAR_ENDS_MONTHS))
-        return build_cohort_forecast(
+        return forecast_hazards(
             patients,
-            overall_survival=np.exp(-self.death.cumulative_hazard(features, YEAR_ENDS_MONTHS)),
-            event_free_survival=event_free,
-            incidence=share_among_causes(event_free, self._cause_incidence(features)),
+            death=(self.death, features),
+            first_event=(self.first_event, features),
+            causes=[(model, features) for model in self.causes],
         )
 
-    def _cause_incidence(self, features: DoubleArray) -> DoubleArray:
-        """Return the incidences (n, T, causes) of the causes' own hazards, combined after Aalen and Johansen."""
-        times = np.unique(np.concatenate([model.jump_months for model in self.causes]))
-        by_cause = [model.cumulative_hazard(features, times) for model in self.causes]
-        hazards = np.stack([np.diff(hazard, axis=1, prepend=0.0) for hazard in by_cause], axis=-1)
-        return combine_hazards(times, hazards, YEAR_ENDS_MONTHS)[1]
+
+Hazard = tuple[ProportionalHazards, DoubleArray]
+"""A model and the features (n, p) of the patients that it reads."""
+
+
+def forecast_hazards(
+    patients: Sequence[ManifestPatient], *, death: Hazard, first_event: Hazard, causes: Sequence[Hazard]
+) -> CohortForecast:
+    """Return the curves of patients; the causes' hazards are combined after Aalen and Johansen for their shares."""
+    event_free = np.exp(-first_event[0].cumulative_hazard(first_event[1], YEAR_ENDS_MONTHS))
+    times = np.unique(np.concatenate([model.jump_months for model, _ in causes]))
+    by_cause = [model.cumulative_hazard(features, times) for model, features in causes]
+    hazards = np.stack([np.diff(hazard, axis=1, prepend=0.0) for hazard in by_cause], axis=-1)
+    _, incidence = combine_hazards(times, hazards, YEAR_ENDS_MONTHS)
+    return build_cohort_forecast(
+        patients,
+        overall_survival=np.exp(-death[0].cumulative_hazard(death[1], YEAR_ENDS_MONTHS)),
+        event_free_survival=event_free,
+        incidence=share_among_causes(event_free, incidence),
+    )
 
 
 def share_among_causes(event_free: DoubleArray, incidence: DoubleArray) -> DoubleArray:
@@ -119,7 +132,7 @@ def choose_penalty(
         return penalties[0]
     if int(event.sum()) < 2 * INNER_FOLDS:
         return max(penalties)
-    parts = _deal_out(event, np.random.default_rng(seed))
+    parts = deal_out(event, np.random.default_rng(seed), INNER_FOLDS)
     gains = []
     for penalty in penalties:
         gain = 0.0
@@ -132,9 +145,10 @@ def choose_penalty(
     return penalties[int(np.argmax(gains))]
 
 
-def _deal_out(event: BoolArray, generator: np.random.Generator) -> NDArray[np.int64]:
+def deal_out(event: BoolArray, generator: np.random.Generator, folds: int) -> NDArray[np.int64]:
+    """Return the part (n,) of each patient, 0 to ``folds - 1``, events and censored dealt out evenly."""
     parts = np.zeros(len(event), dtype=np.int64)
     for kind in (True, False):
         members = generator.permutation(np.flatnonzero(event == kind))
-        parts[members] = np.arange(len(members)) % INNER_FOLDS
+        parts[members] = np.arange(len(members)) % folds
     return parts

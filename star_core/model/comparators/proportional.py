@@ -77,6 +77,29 @@ def fit_proportional_hazards(
     return _with_baseline(coefficients, x, t, d, last)
 
 
+def fit_towards(
+    features: DoubleArray, months: DoubleArray, event: BoolArray, penalty: float, expected: DoubleArray
+) -> ProportionalHazards:
+    """Return the maximiser of ``log PL(b) / n - penalty / 2 * |b - expected|^2`` with ``b >= 0``.
+
+    ``expected`` (p,), at least 0, are the coefficients that are believed before the patients are seen; every feature
+    is known to raise the hazard or not to change it. Otherwise as :func:`fit_proportional_hazards`.
+    """
+    from scipy.optimize import minimize
+
+    order = np.argsort(-months, kind="stable")
+    x, t, d = features[order], months[order], event[order]
+    last = np.searchsorted(-t, -t[d], side="right") - 1
+
+    def loss(coefficients: DoubleArray) -> tuple[float, DoubleArray]:
+        value, slope, _ = _objective(coefficients, x, d, last, 0.0)
+        away = coefficients - expected
+        return 0.5 * penalty * float(away @ away) - value, penalty * away - slope
+
+    found = minimize(loss, expected, jac=True, bounds=[(0.0, None)] * x.shape[1], method="L-BFGS-B")
+    return _with_baseline(np.asarray(found.x, dtype=np.float64), x, t, d, last)
+
+
 def partial_log_likelihood(model: ProportionalHazards, x: DoubleArray, months: DoubleArray, event: BoolArray) -> float:
     """Return the log partial likelihood of patients (n, p) under a model."""
     order = np.argsort(-months, kind="stable")

@@ -15,6 +15,7 @@ from star_core.evaluation.metrics import compute_concordance
 from star_core.model.comparators.base import TabularComparator
 from star_core.model.comparators.constant import ConstantModel
 from star_core.model.comparators.cox import CoxModel, choose_penalty, share_among_causes
+from star_core.model.comparators.ensemble import EnsembleModel
 from star_core.model.comparators.features import build_columns, learn_preparation
 from star_core.model.comparators.forest import SurvivalForest
 from star_core.model.comparators.scores import ScoreModel
@@ -25,6 +26,7 @@ BUILDERS: dict[str, Callable[[], TabularComparator]] = {
     "constant": ConstantModel,
     "cox": CoxModel,
     "forest": lambda: SurvivalForest(n_trees=20),
+    "ensemble": lambda: EnsembleModel(n_trees=5),
     **{name.value: lambda name=name: ScoreModel(name) for name in ScoreName},
 }
 
@@ -87,7 +89,7 @@ def test_nobody_forecasts_before_fitting(name: str) -> None:
         BUILDERS[name]().forecast(draw_patients(1))
 
 
-@pytest.mark.parametrize("name", ["cox", "forest"])
+@pytest.mark.parametrize("name", ["cox", "forest", "ensemble"])
 def test_a_strong_law_is_learnt(name: str) -> None:
     assert risk_concordance(fit_and_forecast(name)) > 0.7
 
