@@ -68,6 +68,7 @@ class NetworkConfig(BaseModel):
     input_channels: InputChannels = InputChannels.CT_MASKS
     n_clinical: int = Field(ge=1)
     width: int = 64
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     n_members: int = 16
     outcome: OutcomeModel = OutcomeModel.COMPETING
 

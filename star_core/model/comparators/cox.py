@@ -62,11 +62,9 @@ class CoxModel:
 class CohortHazards:
     """The five proportional hazards models of one cohort on prepared features (n, p)."""
 
-    def __init__(
-        self, features: DoubleArray, outcomes: OutcomeArrays, *, seed: int, penalties: Sequence[float] = PENALTIES
-    ) -> None:
+    def __init__(self, features: DoubleArray, outcomes: OutcomeArrays, *, seed: int) -> None:
         def fit(months: DoubleArray, event: BoolArray) -> ProportionalHazards:
-            penalty = choose_penalty(features, months, event, seed=seed, penalties=penalties)
+            penalty = choose_penalty(features, months, event, seed=seed)
             return fit_proportional_hazards(features, months, event, penalty)
 
         self.death = fit(outcomes.survival_months, outcomes.died)
@@ -119,22 +117,18 @@ def share_among_causes(event_free: DoubleArray, incidence: DoubleArray) -> Doubl
     return shared
 
 
-def choose_penalty(
-    features: DoubleArray, months: DoubleArray, event: BoolArray, *, seed: int, penalties: Sequence[float] = PENALTIES
-) -> float:
+def choose_penalty(features: DoubleArray, months: DoubleArray, event: BoolArray, *, seed: int) -> float:
     """Return the penalty of the highest cross-validated partial likelihood among patients (n, p).
 
     Each part adds the likelihood of everybody less that of those it was fitted to (Verweij and van Houwelingen 1993,
     doi 10.1002/sim.4780122407), which is defined where a part holds few events. Without enough events for every part,
     the largest penalty is chosen.
     """
-    if len(penalties) == 1:
-        return penalties[0]
     if int(event.sum()) < 2 * INNER_FOLDS:
-        return max(penalties)
+        return max(PENALTIES)
     parts = deal_out(event, np.random.default_rng(seed), INNER_FOLDS)
     gains = []
-    for penalty in penalties:
+    for penalty in PENALTIES:
         gain = 0.0
         for part in range(INNER_FOLDS):
             kept = parts != part
@@ -142,7 +136,7 @@ def choose_penalty(
             gain += partial_log_likelihood(model, features, months, event)
             gain -= partial_log_likelihood(model, features[kept], months[kept], event[kept])
         gains.append(gain)
-    return penalties[int(np.argmax(gains))]
+    return PENALTIES[int(np.argmax(gains))]
 
 
 def deal_out(event: BoolArray, generator: np.random.Generator, folds: int) -> NDArray[np.int64]:

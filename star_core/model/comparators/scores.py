@@ -8,10 +8,11 @@ import numpy as np
 
 from star_core.clinical.scores import ScoreName, compute_score
 from star_core.cohort.manifest import ManifestPatient
-from star_core.model.comparators.cox import CohortHazards
+from star_core.model.comparators.cox import forecast_hazards
 from star_core.model.comparators.curves import read_outcomes
 from star_core.model.comparators.features import Preparation
-from star_core.types import CohortForecast, DoubleArray
+from star_core.model.comparators.proportional import ProportionalHazards, fit_towards
+from star_core.types import CAUSES, CohortForecast, DoubleArray
 
 SMALL_PENALTY = 1e-3
 
@@ -19,14 +20,15 @@ SMALL_PENALTY = 1e-3
 class ScoreModel:
     """One score, recalibrated by Cox models of the score alone; where it is a range, its estimate counts.
 
-    A record from which the score cannot be told has the training patients' median. Patients with the same score have
-    the same curves.
+    The published order of patients is kept: where a score means nothing in the training patients, the curves are
+    constant, and never turned round. A record from which the score cannot be told has the training patients' median.
+    Patients with the same score have the same curves.
     """
 
     def __init__(self, score: ScoreName | str) -> None:
         self._score = ScoreName(score)
         self._preparation: Preparation | None = None
-        self._hazards: CohortHazards | None = None
+        self._hazards: list[ProportionalHazards] = []
 
     @property
     def name(self) -> str:
@@ -46,13 +48,17 @@ class ScoreModel:
             spread=np.array([spread if spread > 1e-9 else 1.0]),
         )
         features = self._preparation.apply(values)
-        self._hazards = CohortHazards(features, outcomes, seed=seed, penalties=(SMALL_PENALTY,))
+        targets = [(outcomes.survival_months, outcomes.died), (outcomes.event_months, outcomes.any_event)]
+        targets += [(outcomes.event_months, outcomes.cause == index) for index in range(len(CAUSES))]
+        self._hazards = [fit_towards(features, months, event, SMALL_PENALTY, np.zeros(1)) for months, event in targets]
 
     def forecast(self, patients: Sequence[ManifestPatient]) -> CohortForecast:
         """Return the curves of patients."""
-        if self._preparation is None or self._hazards is None:
+        if self._preparation is None:
             raise ValueError("fit the model before it forecasts")
-        return self._hazards.forecast(patients, self._preparation.apply(self._read_scores(patients)))
+        features = self._preparation.apply(self._read_scores(patients))
+        death, first_event, *causes = ((hazard, features) for hazard in self._hazards)
+        return forecast_hazards(patients, death=death, first_event=first_event, causes=causes)
 
     def _read_scores(self, patients: Sequence[ManifestPatient]) -> DoubleArray:
         estimates = [compute_score(self._score, patient.clinical).estimate for patient in patients]

@@ -161,3 +161,11 @@ def test_equal_scores_have_equal_curves() -> None:
     model.fit(patients, seed=0)
     forecast = model.forecast(patients)
     assert len(np.unique(forecast.overall_survival[:, 4].round(12))) <= 6
+
+
+def test_a_score_never_turns_its_order_round() -> None:
+    # The law is reversed: large tumours do better, so the score says nothing.
+    model = ScoreModel("tbs")
+    model.fit(draw_patients(150, effect=-1.0), seed=0)
+    forecast = model.forecast(draw_patients(30, seed=9))
+    assert np.ptp(forecast.event_free_survival, axis=0).max() == pytest.approx(0.0, abs=1e-9)
