@@ -19,6 +19,7 @@ from star_core.model.comparators.ensemble import EnsembleModel
 from star_core.model.comparators.features import build_columns, learn_preparation
 from star_core.model.comparators.forest import SurvivalForest
 from star_core.model.comparators.scores import ScoreModel
+from star_core.model.comparators.tabular import TabularName, build_tabular
 from star_core.types import ClinicalRecord, CohortForecast
 from tests.core.model.comparators.factory import assert_possible, draw_patients
 
@@ -169,3 +170,8 @@ def test_a_score_never_turns_its_order_round() -> None:
     model.fit(draw_patients(150, effect=-1.0), seed=0)
     forecast = model.forecast(draw_patients(30, seed=9))
     assert np.ptp(forecast.event_free_survival, axis=0).max() == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", list(TabularName))
+def test_every_name_on_the_command_line_builds_its_model(name: TabularName) -> None:
+    assert build_tabular(name).name == name.value
