@@ -1,4 +1,4 @@
-"""An ensemble for few patients: a Cox model that starts from published effects, boosted trees and a forest.
+"""An ensemble for few patients: a Cox model that starts from expected effects, boosted trees and a forest.
 
 For each outcome the members' log hazards are brought to mean 0 and spread 1 and averaged. The slope and the baseline
 of that index come from patients that the members were not fitted to (stacking within the training patients, Wolpert
@@ -20,8 +20,9 @@ from star_core.model.comparators.proportional import ProportionalHazards, fit_pr
 from star_core.types import CAUSES, BoolArray, CohortForecast, DoubleArray
 
 EXPECTED_LOG_HAZARD = {
-    # Per spread of the field, rounded from the hazard ratios of Fong 1999 and Margonis 2018 (see clinical.scores);
-    # chemotherapy before surgery is given for worse disease and has no effect that could be expected.
+    # Per spread of the field, set by hand: the fields and directions are those of the published scores
+    # (clinical.scores), the sizes are a judgement made with the MSKCC records at hand and come from no table.
+    # Chemotherapy before surgery is given for worse disease and has no effect that could be expected.
     "clinical_risk_score": 0.25,
     "cea_ng_ml": 0.15,
     "largest_tumour_cm": 0.15,

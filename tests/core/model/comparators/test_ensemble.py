@@ -1,4 +1,4 @@
-"""The stacked index: published effects as a start, calibrated on patients set aside."""
+"""The stacked index: expected effects as a start, calibrated on patients set aside."""
 
 from __future__ import annotations
 
