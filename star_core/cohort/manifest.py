@@ -315,8 +315,8 @@ def require_scan(patient: ManifestPatient) -> str:
     """
     if patient.input_sha256 is None:
         raise CohortError(
-            f"Patient {patient.patient_id} has a record but no scan, and this model reads scans.",
-            remedy="Choose a model of the record (such as preset clinical, or cox), or make the cohort with scans.",
+            f"Patient {patient.patient_id} has a record but no scan.",
+            remedy="Use a model of the record (such as preset clinical, or cox), or make the cohort with scans.",
         )
     return patient.input_sha256
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from star_core.cohort.cache import CachedScan, fetch_cached, hash_sources, keep_cached
 from star_core.cohort.journal import Facts, Prepared, Problem, open_partial
-from star_core.cohort.manifest import Kind, LeftOut, Manifest, ManifestPatient, write_input
+from star_core.cohort.manifest import Kind, LeftOut, Manifest, ManifestPatient, require_scan, write_input
 from star_core.cohort.prepare import build_model_input
 from star_core.cohort.table import CohortRow
 from star_core.errors import CohortError, DicomError, StorageError
@@ -118,7 +118,7 @@ def check_cohort(patients: Sequence[ManifestPatient]) -> list[Problem]:
         )
     first_with: dict[str, str] = {}
     for patient in patients:
-        first = first_with.setdefault(patient.input_sha256, patient.patient_id)
+        first = first_with.setdefault(require_scan(patient), patient.patient_id)
         if first != patient.patient_id:
             problems.append(
                 Problem(
