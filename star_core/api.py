@@ -59,6 +59,7 @@ __all__ = [
     "write_demo",
     "write_local_cohort",
     "write_phantom_cohort",
+    "write_record_cohort",
     "write_report",
     "write_tcia_cohort",
     "write_twin_cohort",
@@ -487,6 +488,16 @@ def join_cohorts(folders: Sequence[Path], out: Path, *, progress: ProgressCallba
 
 def _prepared_scans_folder() -> Path:
     return user_folder() / "prepared-scans"
+
+
+def write_record_cohort(clinical: Path, out: Path) -> int:
+    """Write a cohort of a workbook's records without scans and return its number of patients.
+
+    Only models of the record can be trained on it; see :func:`star_core.cohort.records.write_record_cohort`.
+    """
+    from star_core.cohort.records import write_record_cohort as write_cohort
+
+    return len(write_cohort(clinical, out).patients)
 
 
 def train(

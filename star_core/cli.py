@@ -199,6 +199,16 @@ def cohort_join(
     console.say(f"{len(manifest.patients)} patients ({manifest.kind}) are in {out}.")
 
 
+@cohort_app.command("records", epilog="Example: star cohort records --clinical workbook.xlsx --out records")
+def cohort_records(
+    clinical: Annotated[Path, typer.Option("--clinical", help="Workbook, one row a patient.", show_default=False)],
+    out: OutFolder,
+) -> None:
+    """Make a cohort of a workbook's records without scans, for models of the record (preset clinical, cox, ...)."""
+    n = api.write_record_cohort(clinical, out)
+    console.say(f"{n} patients without scans are in {out}.")
+
+
 @app.command(epilog="Example: star train --cohort phantoms --preset star --out my-model --set attention=time")
 def train(
     cohort: CohortFolder,

@@ -10,7 +10,15 @@ from pathlib import Path
 
 from star_core.cohort.cache import link_input
 from star_core.cohort.journal import open_partial
-from star_core.cohort.manifest import Kind, LeftOut, Manifest, ManifestPatient, manifest_sha256, read_manifest
+from star_core.cohort.manifest import (
+    Kind,
+    LeftOut,
+    Manifest,
+    ManifestPatient,
+    manifest_sha256,
+    read_manifest,
+    require_scan,
+)
 from star_core.errors import CohortError
 from star_core.types import ProgressCallback, ignore_progress
 
@@ -42,7 +50,7 @@ def join_cohorts(folders: Sequence[Path], out: Path, progress: ProgressCallback 
         patients: list[ManifestPatient] = []
         for manifest, names in zip(manifests, _name_apart(manifests), strict=True):
             for patient, name in zip(manifest.patients, names, strict=True):
-                link_input(manifest.folder, begun.folder, patient.input_sha256)
+                link_input(manifest.folder, begun.folder, require_scan(patient))
                 patients.append(replace(patient, patient_id=name))
                 progress(len(patients), total)
         if any(patient.split is None for patient in patients):
@@ -105,7 +113,7 @@ def _require_apart(manifests: Sequence[Manifest]) -> None:
     seen: dict[tuple[str, str], str] = {}
     for manifest in manifests:
         for patient in manifest.patients:
-            marks = [("scan", patient.input_sha256)]
+            marks = [("scan", require_scan(patient))]
             if manifest.kind in ("twin", "synthetic", "tcia"):
                 marks.append((manifest.kind if manifest.kind == "tcia" else "twin", patient.patient_id))
             for mark in marks:

@@ -20,7 +20,7 @@ from star_core.clinical.fields import encode_record
 from star_core.clinical.record import record_from_mapping, record_to_mapping
 from star_core.errors import ClinicalRecordError, CohortError, StorageError
 from star_core.storage import new_file
-from star_core.types import Cause, CentringRule, ClinicalRecord, Geometry, ModelInput, Outcome, Structure
+from star_core.types import STRUCTURES, Cause, CentringRule, ClinicalRecord, Geometry, ModelInput, Outcome, Structure
 
 MANIFEST_FILE = "manifest.json"
 INPUTS_FOLDER = "inputs"
@@ -46,7 +46,7 @@ class _PatientEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     patient_id: str = Field(min_length=1, max_length=64)
-    input_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    input_sha256: str | None = Field(pattern=r"^[0-9a-f]{64}$")
     clinical: dict[str, Any]
     outcome: _OutcomeEntry
     split: Use | None = None
@@ -74,13 +74,18 @@ class _ManifestFile(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestPatient:
-    """One patient of a cohort; ``input_sha256`` names and proves the prepared scan."""
+    """One patient of a cohort; ``input_sha256`` names and proves the prepared scan, ``None`` where there is none."""
 
     patient_id: str
-    input_sha256: str
+    input_sha256: str | None
     clinical: ClinicalRecord
     outcome: Outcome
     split: Use | None = None
+
+    @property
+    def has_scan(self) -> bool:
+        """Whether there is a prepared scan; without one only models of the record can be used."""
+        return self.input_sha256 is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +250,7 @@ def _to_patient(folder: Path, entry: _PatientEntry) -> ManifestPatient:
         raise CohortError(
             f"followed for {outcome.survival_months} months, but first event or censoring at {outcome.event_months}"
         )
-    if not input_path(folder, entry.input_sha256).is_file():
+    if entry.input_sha256 is not None and not input_path(folder, entry.input_sha256).is_file():
         raise CohortError("its prepared scan is missing")
     return ManifestPatient(
         patient_id=entry.patient_id,
@@ -300,9 +305,31 @@ def _sort_header(content: bytes) -> bytes:
     return struct.pack("<Q", len(header)) + header + content[8 + size :]
 
 
-def load_input(manifest: Manifest, patient: ManifestPatient) -> ModelInput:
-    """Return a patient's prepared scan with the encoded record; see :func:`read_input`."""
-    return read_input(manifest.folder, patient)
+def require_scan(patient: ManifestPatient) -> str:
+    """Return the SHA-256 of a patient's prepared scan.
+
+    Raises
+    ------
+    CohortError
+        When the patient has a record only; the message names the patient.
+    """
+    if patient.input_sha256 is None:
+        raise CohortError(
+            f"Patient {patient.patient_id} has a record but no scan.",
+            remedy="Use a model of the record (such as preset clinical, or cox), or make the cohort with scans.",
+        )
+    return patient.input_sha256
+
+
+def load_input(manifest: Manifest, patient: ManifestPatient, *, with_scan: bool = True) -> ModelInput:
+    """Return a patient's prepared scan with the encoded record; without ``with_scan`` one empty voxel stands for it.
+
+    Raises
+    ------
+    CohortError
+        As :func:`read_input`, when a scan is asked for.
+    """
+    return read_input(manifest.folder, patient) if with_scan else _build_record_input(patient.clinical)
 
 
 def read_input(folder: Path, patient: ManifestPatient) -> ModelInput:
@@ -311,15 +338,16 @@ def read_input(folder: Path, patient: ManifestPatient) -> ModelInput:
     Raises
     ------
     CohortError
-        When the file is missing or was altered; the message names the patient.
+        When the patient has no scan, or its file is missing or was altered; the message names the patient.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    path = input_path(folder, patient.input_sha256)
+    sha256 = require_scan(patient)
+    path = input_path(folder, sha256)
     try:
         content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != patient.input_sha256:
+        if hashlib.sha256(content).hexdigest() != sha256:
             raise CohortError(f"Patient {patient.patient_id}: the prepared scan was altered.", remedy=_REMAKE)
         arrays = load(content)
         (header_size,) = struct.unpack("<Q", content[:8])
@@ -344,3 +372,17 @@ def read_input(folder: Path, patient: ManifestPatient) -> ModelInput:
 
 
 _REMAKE = "Make the cohort again, or remove this patient from the manifest."
+
+
+def _build_record_input(record: ClinicalRecord) -> ModelInput:
+    values, missing = encode_record(record)
+    return ModelInput(
+        image=np.zeros((1, 1, 1, 1), dtype=np.float32),
+        fractions=np.zeros((len(STRUCTURES), 1, 1, 1), dtype=np.float32),
+        known=Structure(0),
+        clinical=values,
+        clinical_missing=missing,
+        geometry=Geometry(shape=(1, 1, 1), affine_lps=np.eye(4)),
+        centring_rule=CentringRule.VOLUME_CENTRE,
+        centre_index=0.0,
+    )

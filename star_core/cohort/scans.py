@@ -14,7 +14,15 @@ import numpy as np
 
 from star_core.cohort.cache import CachedScan, fetch_cached, hash_sources, keep_cached
 from star_core.cohort.journal import Facts, Prepared, Problem, open_partial
-from star_core.cohort.manifest import Kind, LeftOut, Manifest, ManifestPatient, read_input, write_input
+from star_core.cohort.manifest import (
+    Kind,
+    LeftOut,
+    Manifest,
+    ManifestPatient,
+    read_input,
+    require_scan,
+    write_input,
+)
 from star_core.cohort.prepare import build_model_input
 from star_core.cohort.table import CohortRow
 from star_core.errors import CohortError, DicomError, StorageError
@@ -140,7 +148,7 @@ def find_shared_scans(patients: Sequence[ManifestPatient]) -> list[Problem]:
     """Return a problem for each patient whose scan is another's too: nobody can tell whose it is."""
     owners: dict[str, list[str]] = {}
     for patient in patients:
-        owners.setdefault(patient.input_sha256, []).append(patient.patient_id)
+        owners.setdefault(require_scan(patient), []).append(patient.patient_id)
     return [
         Problem(
             patient_id=name,

@@ -46,7 +46,7 @@ def measure_network(
     map_auc: list[float] = []
     distance_auc: list[float] = []
     for done, patient in enumerate(patients):
-        model_input = load_input(manifest, patient)
+        model_input = load_input(manifest, patient, with_scan=network.config.sees_scan)
         prediction = predict(network, model_input, at_risk, device=choose_device(device))
         event_risk.append(1.0 - prediction.forecast.event_free_survival[FIVE_YEARS])
         death_risk.append(1.0 - prediction.forecast.overall_survival[FIVE_YEARS])

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from star_core.types import MODEL_GRID_SHAPE, N_YEARS
 
+DROPOUT = 0.1
+
 
 class Attention(StrEnum):
     """Which cells of the coarsest level attend to each other."""
@@ -68,8 +70,15 @@ class NetworkConfig(BaseModel):
     input_channels: InputChannels = InputChannels.CT_MASKS
     n_clinical: int = Field(ge=1)
     width: int = 64
+    # Left out of a card at its default: cards are proved by a digest, and those written before it have none.
+    dropout: float = Field(default=DROPOUT, ge=0.0, lt=1.0, exclude_if=lambda dropout: dropout == DROPOUT)
     n_members: int = 16
     outcome: OutcomeModel = OutcomeModel.COMPETING
+
+    @property
+    def sees_scan(self) -> bool:
+        """Whether the network reads the scan; without, it is a model of the record alone."""
+        return self.input_channels is not InputChannels.NONE
 
     @property
     def has_map(self) -> bool:

@@ -11,8 +11,6 @@ from torch.nn import functional as F
 from star_core.model.config import InputChannels, Part, StarConfig
 from star_core.model.tracker import ImageFeatures
 
-DROPOUT = 0.1
-
 
 @dataclass(frozen=True)
 class FusedFeatures:
@@ -27,10 +25,10 @@ class FusedFeatures:
 class ClinicalEncoder(nn.Module):
     """From the record and its gaps to one vector."""
 
-    def __init__(self, n_clinical: int, width: int) -> None:
+    def __init__(self, n_clinical: int, width: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(2 * n_clinical, width), nn.GELU(), nn.Dropout(DROPOUT), nn.Linear(width, width)
+            nn.Linear(2 * n_clinical, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width)
         )
 
     def forward(self, clinical: Tensor, missing: Tensor) -> Tensor:
@@ -72,12 +70,12 @@ class Integrator(nn.Module):
         if self.sees_scan:
             self.image = nn.Sequential(nn.LayerNorm(config.channels[3]), nn.Linear(config.channels[3], width))
         if self.fuses:
-            self.clinical = ClinicalEncoder(config.n_clinical, width)
+            self.clinical = ClinicalEncoder(config.n_clinical, width, config.dropout)
         if self.fuses and self.sees_scan:
             self.recon = ReconEncoder(width)
             self.years = nn.Parameter(torch.randn(config.n_years, width) * 0.02)
             self.transformer = nn.TransformerEncoderLayer(
-                width, nhead=4, dim_feedforward=2 * width, dropout=DROPOUT, activation="gelu", batch_first=True
+                width, nhead=4, dim_feedforward=2 * width, dropout=config.dropout, activation="gelu", batch_first=True
             )
             self.gates = nn.Parameter(torch.zeros(2, width))
 

@@ -13,12 +13,12 @@ from safetensors.numpy import load_file, save
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from star_core.cohort.manifest import Manifest, ManifestPatient, load_input
+from star_core.cohort.manifest import Manifest, ManifestPatient, load_input, require_scan
 from star_core.errors import StorageError, TrainingError
 from star_core.imaging.augment import Augmentation, augment_input
 from star_core.model.comparators.networks import AminnEncoder, ComparatorNetwork
 from star_core.model.comparators.nodes import NODE_NETWORKS, Nodes, build_nodes
-from star_core.model.config import ComparatorConfig, InputChannels, StarConfig
+from star_core.model.config import ComparatorConfig, StarConfig
 from star_core.model.predict import choose_device, mixed_precision
 from star_core.model.projector import YearHeads
 from star_core.model.star import Network, NodeBatch, StarBatch, build_batch
@@ -86,10 +86,10 @@ class CohortDataset(Dataset[TrainingBatch]):
 
     def __getitem__(self, index: int) -> TrainingBatch:
         patient = self._patients[index]
-        model_input = load_input(self._manifest, patient)
+        model_input = load_input(self._manifest, patient, with_scan=self._config.sees_scan)
         site = draw_site(patient.outcome, model_input)
         nodes = self.read_nodes(index) if self._config.network in NODE_NETWORKS else None
-        if self._training and nodes is None and self._config.input_channels is not InputChannels.NONE:
+        if self._training and nodes is None and self._config.sees_scan:
             generator = np.random.default_rng([self._settings.seed, self.epoch, index])
             model_input, site = augment_input(model_input, site, self._augmentation, generator)
             if generator.random() < self._settings.hide_structures:
@@ -110,7 +110,7 @@ class CohortDataset(Dataset[TrainingBatch]):
         """Return a patient's lesions and regions, computed once and kept in the cohort's folder."""
         patient = self._patients[index]
         network = self._config.network
-        kept = self._manifest.folder / NODES_FOLDER / f"{patient.input_sha256[:24]}-{network}.safetensors"
+        kept = self._manifest.folder / NODES_FOLDER / f"{require_scan(patient)[:24]}-{network}.safetensors"
         try:
             return Nodes(**load_file(kept))
         except (OSError, SafetensorError, TypeError):

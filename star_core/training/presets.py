@@ -15,6 +15,7 @@ from star_core.model.config import (
     Disentangle,
     InputChannels,
     OutcomeModel,
+    Part,
     StarConfig,
 )
 from star_core.training.run import PresetName, Schedule, TrainingSettings
@@ -100,15 +101,33 @@ _PAPER = Preset(
         patience_epochs=15,
     ),
 )
+# Chosen among 28 settings by cross-validation on 157 MSKCC records, so measures on these are optimistic.
+_CLINICAL = Preset(
+    network={"input_channels": InputChannels.NONE, "parts": (Part.B,), "width": 8, "dropout": 0.5},
+    settings=TrainingSettings(
+        epochs=100,
+        batch_size=64,
+        accumulate_batches=1,
+        learning_rate=3e-3,
+        weight_decay=1.0,
+        alignment_weight=0.0,
+        disentanglement_weight=0.0,
+        reconstruction_weight=0.0,
+        learn_sites=False,
+        hide_structures=0.0,
+        patience_epochs=100,
+    ),
+)
 _COMPARATOR_SETTINGS = TrainingSettings(alignment_weight=0.0, disentanglement_weight=0.0, reconstruction_weight=0.0)
 
 PRESETS: dict[PresetName, Preset] = {
     PresetName.STAR: Preset(),
     PresetName.PAPER: _PAPER,
+    PresetName.CLINICAL: _CLINICAL,
     **{
         name: Preset(network={"network": name.value}, settings=_COMPARATOR_SETTINGS)
         for name in PresetName
-        if name not in (PresetName.STAR, PresetName.PAPER)
+        if name not in (PresetName.STAR, PresetName.PAPER, PresetName.CLINICAL)
     },
 }
 
@@ -116,11 +135,15 @@ PRESETS: dict[PresetName, Preset] = {
 def check_preparation(preset: Preset, preprocessing: PreprocessConfig, cohort: str) -> None:
     """Refuse a cohort whose scans were prepared otherwise than the preset says; the grid's size is free.
 
+    A network without a scan takes any cohort.
+
     Raises
     ------
     CohortError
         Naming the settings that differ.
     """
+    if preset.network.get("input_channels") == InputChannels.NONE:
+        return
     wanted = preset.preprocessing.model_dump(exclude={"reduce"})
     found = preprocessing.model_dump(exclude={"reduce"})
     different = [f"{name} is {found[name]}, expected {wanted[name]}" for name in wanted if wanted[name] != found[name]]

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class PresetName(StrEnum):
-    """Presets by name: the paper to the letter, ours, and the networks that STAR is compared with."""
+    """Presets by name: ours, the paper to the letter, our clinical path alone, and the networks compared with."""
 
     STAR = "star"
     PAPER = "paper"
+    CLINICAL = "clinical"
     CNN3D = "cnn3d"
     RESNET18 = "resnet18"
     RESNET34 = "resnet34"

@@ -29,6 +29,7 @@ COMMANDS = (
     ["cohort", "local"],
     ["cohort", "fetch"],
     ["cohort", "join"],
+    ["cohort", "records"],
 )
 
 

@@ -32,7 +32,7 @@ class ComparatorNetwork(Network):
         super().__init__()
         self.config: ComparatorConfig = config
         self.encoder = _build_encoder(config)
-        self.record = ClinicalEncoder(config.n_clinical, config.width) if config.uses_record else None
+        self.record = ClinicalEncoder(config.n_clinical, config.width, config.dropout) if config.uses_record else None
         self.projector = Projector(config)
 
     def track(self, batch: StarBatch, *, keep_recon: bool = False) -> ImageFeatures:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from star_core.errors import TrainingError
-from star_core.imaging.preprocess import PlaneSpacing
+from star_core.errors import CohortError, TrainingError
+from star_core.imaging.preprocess import PlaneSpacing, PreprocessConfig
 from star_core.model.config import Align, ComparatorConfig, Disentangle, InputChannels, OutcomeModel, Part, StarConfig
-from star_core.training.presets import PRESETS
+from star_core.training.presets import PRESETS, check_preparation
 from star_core.training.run import PresetName, Schedule
 
 
@@ -51,6 +51,22 @@ def test_no_parts_at_all_is_a_plain_network() -> None:
 def test_wrong_options_are_named(option: dict[str, str], message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         PRESETS[PresetName.STAR].with_options(option)
+
+
+def test_the_clinical_preset_is_a_small_star_without_a_scan() -> None:
+    preset = PRESETS[PresetName.CLINICAL]
+    config = preset.build_architecture(14, (10, 32, 32))
+    assert isinstance(config, StarConfig)
+    assert not config.sees_scan
+    assert not config.has_map
+    assert (config.parts, config.width, config.dropout) == ((Part.B,), 8, 0.5)
+
+
+def test_a_network_without_a_scan_takes_any_preparation() -> None:
+    slices = PreprocessConfig(z=PlaneSpacing.SLICES)
+    check_preparation(PRESETS[PresetName.CLINICAL], slices, "cohort")
+    with pytest.raises(CohortError, match="z is slices"):
+        check_preparation(PRESETS[PresetName.STAR], slices, "cohort")
 
 
 def test_every_comparator_has_a_preset() -> None:
