@@ -7,13 +7,15 @@ and one for each patient that is finished. The folder becomes the cohort when th
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -184,7 +186,7 @@ def _run(work: Callable[[Key], Prepared], keys: list[Key], workers: int) -> Iter
     if workers <= 1 or len(keys) < 2:
         yield from map(work, keys)
         return
-    pool = ProcessPoolExecutor(min(workers, len(keys)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(min(workers, len(keys)), mp_context=get_context("spawn"), initializer=_leave_with_parent)
     try:
         yield from pool.map(work, keys)
     except BrokenProcessPool as error:
@@ -194,3 +196,16 @@ def _run(work: Callable[[Key], Prepared], keys: list[Key], workers: int) -> Iter
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_with_parent() -> None:
+    """End this process when the one that started it is gone: a killed command leaves nobody behind waiting."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

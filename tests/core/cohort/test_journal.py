@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +19,8 @@ from star_core.cohort.manifest import Manifest, ManifestPatient, read_manifest, 
 from star_core.cohort.phantom import Phantom
 from star_core.errors import CohortError, StorageError
 from star_core.types import ModelInput
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Worker:
@@ -101,6 +108,48 @@ def test_the_beginning_of_another_cohort_is_left_alone(phantom: Phantom, tmp_pat
     lines = (tmp_path / ".c.partial" / JOURNAL_FILE).read_text().splitlines()
     assert json.loads(lines[0]) == {"software": star_core.__version__, "seed": 1, "reduce": 1}
     assert len(lines) == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to look for processes")
+def test_a_killed_command_leaves_no_process_behind(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from star_core.cohort.journal import open_partial\n"
+        "from tests.core.cohort.test_journal import write_own_number\n"
+        "if __name__ == '__main__':\n"
+        "    with open_partial(Path(sys.argv[1]) / 'c', {}) as begun:\n"
+        "        begun.prepare(range(2), write_own_number, workers=2)\n"
+    )
+    script = tmp_path / "command.py"
+    script.write_text(code)
+    command = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    numbers = tmp_path / ".c.partial"
+    wait_until(lambda: len(list(numbers.glob("*.pid"))) == 2)
+    command.kill()
+    command.wait()
+    workers = [int(path.stem) for path in numbers.glob("*.pid")]
+    wait_until(lambda: not any(is_alive(number) for number in workers))
+
+
+def write_own_number(folder: Path, number: int) -> Prepared:
+    """Tell the process's number, then work for longer than the test waits."""
+    (folder / f"{os.getpid()}.pid").touch()
+    time.sleep(120)
+    return Prepared(patient_id=str(number), patient=None)
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def is_alive(number: int) -> bool:
+    """Tell whether a process runs; one that ended and was not yet taken note of does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{number}/status").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def test_a_filled_folder_is_refused_before_any_work(tmp_path: Path) -> None:
