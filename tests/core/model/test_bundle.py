@@ -70,3 +70,12 @@ def test_missing_files_are_told(copy: Path) -> None:
 def test_a_bundle_is_never_written_over_another(untrained_bundle: Path) -> None:
     with pytest.raises(StorageError, match="not empty"):
         write_bundle(build_card(), read_bundle(untrained_bundle).weights, untrained_bundle)
+
+
+def test_a_setting_at_its_default_leaves_the_digest_of_older_cards_as_it_was() -> None:
+    from tests.core.conftest import build_config
+
+    usual = build_config()
+    assert "dropout" not in usual.model_dump()
+    changed = usual.model_copy(update={"dropout": 0.5})
+    assert type(usual).model_validate(changed.model_dump(mode="json")) == changed
