@@ -55,8 +55,8 @@ def compute_calibration_slope(
 
     Poisson recalibration: events by ``at_months`` follow a Poisson law with mean t_i / at * H_i^slope * e^intercept,
     where H_i = -log(1 - incidence_i) and t_i is the time under observation up to ``at_months``; log H is the
-    complementary log-log of the forecast. The hazard is taken as constant until then. 1 and 0 are perfect; a slope below 1
-    means forecasts too extreme. ``nan`` where forecasts do not differ or nothing happened. For one cause of several,
+    complementary log-log of the forecast. The hazard is taken as constant until then. 1 and 0 are perfect; below 1,
+    forecasts are too extreme. ``nan`` where forecasts do not differ or nothing happened. For one cause of several,
     ``event`` marks that cause and H comes from 1 - CIF: an approximation that ends follow-up at other events.
     Source: Crowson et al. 2016, doi 10.1177/0962280213497434.
     """

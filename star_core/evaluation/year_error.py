@@ -78,7 +78,7 @@ def find_best_constant(truth: NDArray[np.int64]) -> dict[str, tuple[int, float]]
 
 
 def wilson_interval(right: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share; ``nan`` without patients. Source: doi 10.1080/01621459.1927.10502953."""
+    """Return Wilson's 95 % interval of a share; ``nan`` for nobody. Source: doi 10.1080/01621459.1927.10502953."""
     if n == 0:
         return float("nan"), float("nan")
     z = 1.959963984540054
