@@ -1,0 +1,221 @@
+"""Several models on identical folds, journaled so that a killed comparison goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from star_core.cohort.manifest import Manifest, ManifestPatient, manifest_sha256, read_manifest
+from star_core.cohort.splits import Split, fold_patients
+from star_core.errors import StorageError
+from star_core.evaluation.contestants import Contestant, average_forecasts, find_contestant
+from star_core.evaluation.predictions import (
+    OUTCOMES_FILE,
+    PREDICTIONS_FILE,
+    PredictionSet,
+    read_predictions,
+    write_outcomes,
+    write_predictions,
+)
+from star_core.evaluation.summary import (
+    SummaryRow,
+    Target,
+    bootstrap_measures,
+    build_targets,
+    measure_target,
+    percentile_interval,
+    summarise,
+    write_table,
+)
+from star_core.storage import new_file
+from star_core.types import CohortForecast, ProgressCallback, ignore_progress
+
+JOURNAL = "journal"
+PLAN_FILE = "plan.json"
+SUMMARY_HEADER = ("model", "target", "measure", "value", "lower 95 %", "upper 95 %", "patients", "events")
+DIFFERENCE_HEADER = ("model", "against", "target", "measure", "difference", "lower 95 %", "upper 95 %", "differs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonPlan:
+    """What is compared: models by name, folds and repeats, trainings averaged per fold (``seeds``), first seed."""
+
+    models: tuple[str, ...]
+    folds: int = 5
+    repeats: int = 1
+    seeds: int = 1
+    seed: int = 0
+    protocol: str = "ours"
+
+
+def compare(
+    cohort: Path,
+    plan: ComparisonPlan,
+    out: Path,
+    *,
+    device: str = "auto",
+    progress: ProgressCallback = ignore_progress,
+) -> tuple[SummaryRow, ...]:
+    """Fit and judge every model on the same folds; a folder with the same plan goes on where it stopped.
+
+    A patient's curves are averaged over ``seeds`` trainings (a deep ensemble) and, for the tables, over repeats. Its
+    tables have intervals over patients, which do not include the chance of training.
+
+    Raises
+    ------
+    StarError
+        When a model is unknown, the cohort cannot be cut, or ``out`` holds another comparison.
+    """
+    manifest = read_manifest(cohort)
+    contestants = [find_contestant(name) for name in plan.models]
+    splits = _plan_splits(manifest, plan)
+    _begin(out, manifest, plan)
+    jobs = [(c, place, s) for place in splits for c in contestants for s in range(plan.seeds if _has_seeds(c) else 1)]
+    for done, (contestant, place, number) in enumerate(jobs):
+        progress(done, len(jobs))
+        path = _journal_path(out, contestant.name, place, number)
+        if not path.is_file():
+            forecast = contestant.fit_forecast(
+                manifest,
+                splits[place],
+                seed=plan.seed + number,
+                scratch=path.with_suffix(""),
+                device=device,
+            )
+            write_predictions([PredictionSet(forecast=forecast)], path, with_keys=False)
+    progress(len(jobs), len(jobs))
+    sets = [_gather(out, c, place, plan) for c in contestants for place in splits]
+    write_predictions(sets, out / PREDICTIONS_FILE)
+    write_outcomes(manifest.patients, out / OUTCOMES_FILE)
+    return write_comparison(manifest, contestants, sets, plan, out)
+
+
+def write_comparison(
+    manifest: Manifest,
+    contestants: Sequence[Contestant],
+    sets: Sequence[PredictionSet],
+    plan: ComparisonPlan,
+    out: Path,
+) -> tuple[SummaryRow, ...]:
+    """Write the tables of a comparison and return the rows of its summary."""
+    kind = "synthetic cohort" if manifest.kind in ("phantom", "twin") else "cohort"
+    title = f"Comparison on {kind} {manifest.name!r}: {plan.folds} folds, {plan.repeats} repeats, {plan.seeds} seeds"
+    targets = {c.name: _targets_of(c.name, sets, manifest.patients) for c in contestants}
+    classes = {c.name: c.year_classes for c in contestants}
+    rows = [
+        row for name in targets for row in summarise(name, targets[name], year_classes=classes[name], seed=plan.seed)
+    ]
+    cells = [(r.model, r.target, r.measure, r.value, r.lower, r.upper, r.n, r.events) for r in rows]
+    write_table(SUMMARY_HEADER, cells, out / "summary.csv", title=title)
+    first = plan.models[0]
+    differences = [
+        difference
+        for name in plan.models[1:]
+        for difference in _differences(
+            (name, targets[name], classes[name]), (first, targets[first], classes[first]), plan.seed
+        )
+    ]
+    write_table(DIFFERENCE_HEADER, differences, out / "differences.csv", title=f"{title}; paired with {first}")
+    return tuple(rows)
+
+
+def _differences(
+    one: tuple[str, tuple[Target, ...], bool],
+    other: tuple[str, tuple[Target, ...], bool],
+    seed: int,
+    repeats: int = 200,
+) -> list[tuple[object, ...]]:
+    """Return the paired differences of two models on the same resampled patients."""
+    rows: list[tuple[object, ...]] = []
+    references = {target.name: target for target in other[1]}
+    for target in one[1]:
+        if target.name not in references:
+            continue
+        drawn = [
+            (
+                measure_target(t, year_classes=c),
+                bootstrap_measures(
+                    lambda i, t=t, c=c: measure_target(t.take(i), year_classes=c),  # type: ignore[misc]
+                    len(t.months),
+                    seed=seed,
+                    repeats=repeats,
+                ),
+            )
+            for t, c in ((target, one[2]), (references[target.name], other[2]))
+        ]
+        for name in drawn[0][0]:
+            value = drawn[0][0][name] - drawn[1][0][name]
+            samples = np.array([a[name] - b[name] for a, b in zip(drawn[0][1], drawn[1][1], strict=True)])
+            lower, upper = percentile_interval(samples)
+            differs = "yes" if lower > 0 or upper < 0 else "no"
+            rows.append((one[0], other[0], target.name, name, value, lower, upper, differs))
+    return rows
+
+
+def _targets_of(name: str, sets: Sequence[PredictionSet], patients: Sequence[ManifestPatient]) -> tuple[Target, ...]:
+    """Return a model's targets of all tested patients, each with its mean curves over repeats."""
+    by_repeat: dict[int, dict[str, tuple[PredictionSet, int]]] = {}
+    for part in sets:
+        if part.model == name:
+            places = {patient: (part, row) for row, patient in enumerate(part.forecast.patient_ids)}
+            by_repeat.setdefault(part.repeat, {}).update(places)
+    tested = [patient for patient in patients if patient.patient_id in by_repeat[0]]
+    forecasts = [_rows_of([found[patient.patient_id] for patient in tested]) for found in by_repeat.values()]
+    return build_targets(average_forecasts(forecasts), tested)
+
+
+def _rows_of(found: Sequence[tuple[PredictionSet, int]]) -> CohortForecast:
+    names = ("overall_survival", "event_free_survival", "any_recurrence", "liver_recurrence")
+    curves = {name: np.array([getattr(part.forecast, name)[row] for part, row in found]) for name in names}
+    return CohortForecast(patient_ids=tuple(part.forecast.patient_ids[row] for part, row in found), **curves)
+
+
+def _plan_splits(manifest: Manifest, plan: ComparisonPlan) -> dict[tuple[int, int], Split]:
+    if plan.protocol == "paper":
+        from star_core.training.fit import split_cohort
+
+        return {(0, 0): split_cohort(manifest, plan.seed)}
+    return {
+        (repeat, fold): split
+        for repeat in range(plan.repeats)
+        for fold, split in enumerate(fold_patients(manifest, folds=plan.folds, repeat=repeat, seed=plan.seed))
+    }
+
+
+def _has_seeds(contestant: Contestant) -> bool:
+    from star_core.evaluation.contestants import NetworkContestant
+
+    return isinstance(contestant, NetworkContestant)
+
+
+def _begin(out: Path, manifest: Manifest, plan: ComparisonPlan) -> None:
+    """Make the folder, or check that it holds the same comparison; models may be added to it."""
+    identity = {"cohort_sha256": manifest_sha256(manifest), "folds": plan.folds, "seed": plan.seed}
+    identity |= {"protocol": plan.protocol}
+    path = out / PLAN_FILE
+    if path.is_file():
+        if json.loads(path.read_text(encoding="utf-8")) != identity:
+            raise StorageError(
+                f"Folder {out.name!r} holds a comparison of another cohort, number of folds, seed or protocol.",
+                remedy="Choose a new folder, or repeat the command that began it.",
+            )
+        return
+    (out / JOURNAL).mkdir(parents=True, exist_ok=True)
+    with new_file(path) as partial:
+        partial.write_text(json.dumps(identity), encoding="utf-8")
+
+
+def _journal_path(out: Path, name: str, place: tuple[int, int], number: int) -> Path:
+    key = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return out / JOURNAL / f"{key}-{place[0]}-{place[1]}-{number}.csv"
+
+
+def _gather(out: Path, contestant: Contestant, place: tuple[int, int], plan: ComparisonPlan) -> PredictionSet:
+    numbers = range(plan.seeds if _has_seeds(contestant) else 1)
+    read = [read_predictions(_journal_path(out, contestant.name, place, number))[0].forecast for number in numbers]
+    return PredictionSet(forecast=average_forecasts(read), model=contestant.name, repeat=place[0], fold=place[1])
