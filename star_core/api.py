@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from star_core.dicom.discover import Discovery, SeriesFiles
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
+    from star_core.evaluation.compare import ComparisonPlan
+    from star_core.evaluation.summary import SummaryRow
     from star_core.imaging.preprocess import PreprocessConfig
     from star_core.model.bundle import ModelCard
     from star_core.training.presets import Preset
@@ -558,6 +560,20 @@ def fine_tune(
         on_epoch=on_epoch or ignore_epoch,
         should_stop=should_stop or never_stop,
     )
+
+
+def compare_models(
+    cohort: Path,
+    plan: ComparisonPlan,
+    out: Path,
+    *,
+    device: str = "auto",
+    progress: ProgressCallback = ignore_progress,
+) -> tuple[SummaryRow, ...]:
+    """Fit and measure models on identical folds; see :func:`star_core.evaluation.compare.compare`."""
+    from star_core.evaluation.compare import compare
+
+    return compare(cohort, plan, out, device=device, progress=progress)
 
 
 def install_model(folder: Path) -> ModelInfo:

@@ -11,6 +11,7 @@ import typer
 import star_core
 from star_core import api, console
 from star_core.errors import StarError
+from star_core.evaluation.protocol import Protocol
 from star_core.training.run import PresetName
 
 app = typer.Typer(
@@ -230,11 +231,11 @@ def train(
     as_json: JsonFlag = False,
 ) -> None:
     """Train a new model; Ctrl+C keeps the best epoch so far, --resume goes on after a kill."""
-    from star_core.training.presets import PRESETS
+    from star_core.training.presets import PRESETS, parse_options
 
     changes: dict[str, object] = {"seed": seed, "device": device, "devices": devices, "nodes": nodes}
     changes |= {key: value for key, value in (("epochs", epochs), ("elastic_mm", elastic_mm)) if value is not None}
-    chosen = PRESETS[preset].with_options(changes | console.parse_options(options or []))
+    chosen = PRESETS[preset].with_options(changes | parse_options(options or []))
     with console.training(as_json) as watcher:
         card = api.train(
             cohort,
@@ -279,6 +280,45 @@ def finetune(
             should_stop=watcher.should_stop,
         )
     watcher.finish(card, out)
+
+
+@app.command(epilog="Example: star compare --cohort twins --models star,resnet18,cox --folds 5 --out comparison")
+def compare(
+    cohort: CohortFolder,
+    models: Annotated[
+        str,
+        typer.Option("--models", help="Names by commas; options of a network as star:parts=AB:epochs=8."),
+    ],
+    out: OutFolder,
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Folds; each patient is tested once a repeat.")] = 5,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Repeats with other folds.")] = 1,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of a network whose curves are averaged.")] = 1,
+    seed: Seed = 0,
+    protocol: Annotated[
+        Protocol, typer.Option("--protocol", help="ours: folds; paper: one split of 157 : 20 : 20.")
+    ] = Protocol.OURS,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of every network as NAME=VALUE.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Fit models on identical folds and measure them; a killed comparison goes on where it stopped."""
+    from star_core.evaluation.compare import ComparisonPlan
+    from star_core.training.presets import parse_options
+
+    plan = ComparisonPlan(
+        models=tuple(name.strip() for name in models.split(",") if name.strip()),
+        folds=folds,
+        repeats=repeats,
+        seeds=seeds,
+        seed=seed,
+        protocol=protocol,
+        options=parse_options(options or []),
+    )
+    with console.progress("Fitting models") as progress:
+        rows = api.compare_models(cohort, plan, out, device=device, progress=progress)
+    console.print_summary(rows)
+    console.say(f"Tables and predictions.csv are in {out}.")
 
 
 @model_app.command("list", epilog="Example: star model list --json")

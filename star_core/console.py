@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import star_core
-from star_core.errors import StarError, StorageError, TrainingError
+from star_core.errors import StarError, StorageError
 from star_core.types import Assessment, Cause, ProgressCallback
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from star_core.cohort.scans import MadeCohort
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
+    from star_core.evaluation.summary import SummaryRow
     from star_core.model.bundle import ModelCard
     from star_core.model.registry import ModelInfo
     from star_core.training.run import EpochReport
@@ -48,21 +49,6 @@ def complain(error: StarError, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps({"event": "error", "message": str(error)}) + "\n")
     _err.print(f"star: {error}", markup=False)
-
-
-def parse_options(options: Sequence[str]) -> dict[str, str]:
-    """Return options given as NAME=VALUE.
-
-    Raises
-    ------
-    TrainingError
-        When one has no value.
-    """
-    pairs = [option.partition("=") for option in options]
-    for name, equals, _ in pairs:
-        if not equals:
-            raise TrainingError(f"Option {name!r} has no value.", remedy="Write it as NAME=VALUE.")
-    return {name: value for name, _, value in pairs}
 
 
 def parse_follow_ups(follow_ups: Sequence[str]) -> dict[int, Path]:
@@ -146,6 +132,21 @@ def print_forecast(assessment: Assessment, out: Path) -> None:
         say(f"{finding.severity.value}: {finding.message}")
     say(star_core.RESEARCH_NOTICE)
     say(f"Written to {out}: forecast.json, riskmap.nii.gz, report.pdf.")
+
+
+_SHOWN_MEASURES = ("C (Harrell), risk at 5 years", "integrated Brier score", "calibration slope at 5 years")
+
+
+def print_summary(rows: Sequence[SummaryRow]) -> None:
+    """Print the chief measures of each model; the tables hold the others."""
+    table = Table(title="95 % intervals over patients", title_justify="left")
+    for heading in ("model", "outcome", "measure", "value", "interval"):
+        table.add_column(heading)
+    for row in rows:
+        if row.measure in _SHOWN_MEASURES:
+            interval = f"{row.lower:.3f} to {row.upper:.3f}"
+            table.add_row(row.model, row.target, row.measure, f"{row.value:.3f}", interval)
+    _out.print(table)
 
 
 def print_models(models: Sequence[ModelInfo]) -> None:

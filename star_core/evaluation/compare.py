@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +23,14 @@ from star_core.evaluation.predictions import (
     write_outcomes,
     write_predictions,
 )
+from star_core.evaluation.protocol import Protocol
 from star_core.evaluation.summary import (
+    Measured,
     SummaryRow,
     Target,
-    bootstrap_measures,
     build_targets,
-    measure_target,
+    measure_model,
     percentile_interval,
-    summarise,
     write_table,
 )
 from star_core.storage import new_file
@@ -43,14 +44,18 @@ DIFFERENCE_HEADER = ("model", "against", "target", "measure", "difference", "low
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonPlan:
-    """What is compared: models by name, folds and repeats, trainings averaged per fold (``seeds``), first seed."""
+    """What is compared: models by name, folds and repeats, trainings averaged per fold (``seeds``), first seed.
+
+    The paper's ``protocol`` is one split of 157 : 20 : 20 instead of folds. ``options`` are given to every network.
+    """
 
     models: tuple[str, ...]
     folds: int = 5
     repeats: int = 1
     seeds: int = 1
     seed: int = 0
-    protocol: str = "ours"
+    protocol: Protocol = Protocol.OURS
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def compare(
@@ -63,8 +68,9 @@ def compare(
 ) -> tuple[SummaryRow, ...]:
     """Fit and judge every model on the same folds; a folder with the same plan goes on where it stopped.
 
-    A patient's curves are averaged over ``seeds`` trainings (a deep ensemble) and, for the tables, over repeats. Its
-    tables have intervals over patients, which do not include the chance of training.
+    A patient's curves are averaged over ``seeds`` trainings (a deep ensemble). Measures are those of each repeat and
+    then averaged; intervals resample patients with the fitted models as they are, so they leave out the chance of
+    training.
 
     Raises
     ------
@@ -72,7 +78,7 @@ def compare(
         When a model is unknown, the cohort cannot be cut, or ``out`` holds another comparison.
     """
     manifest = read_manifest(cohort)
-    contestants = [find_contestant(name) for name in plan.models]
+    contestants = [find_contestant(name, plan.options) for name in plan.models]
     splits = _plan_splits(manifest, plan)
     _begin(out, manifest, plan)
     jobs = [(c, place, s) for place in splits for c in contestants for s in range(plan.seeds if _has_seeds(c) else 1)]
@@ -103,62 +109,52 @@ def write_comparison(
     out: Path,
 ) -> tuple[SummaryRow, ...]:
     """Write the tables of a comparison and return the rows of its summary."""
-    kind = "synthetic cohort" if manifest.kind in ("phantom", "twin") else "cohort"
-    title = f"Comparison on {kind} {manifest.name!r}: {plan.folds} folds, {plan.repeats} repeats, {plan.seeds} seeds"
-    targets = {c.name: _targets_of(c.name, sets, manifest.patients) for c in contestants}
-    classes = {c.name: c.year_classes for c in contestants}
-    rows = [
-        row for name in targets for row in summarise(name, targets[name], year_classes=classes[name], seed=plan.seed)
-    ]
+    kind = "synthetic cohort" if manifest.is_synthetic else "cohort"
+    title = f"Comparison on {kind} {manifest.name!r}: {_describe(plan)}"
+    measured = {
+        c.name: measure_model(
+            c.name, _targets_of(c.name, sets, manifest.patients), year_classes=c.year_classes, seed=plan.seed
+        )
+        for c in contestants
+    }
+    rows = [row for by_target in measured.values() for one in by_target for row in one.to_rows()]
     cells = [(r.model, r.target, r.measure, r.value, r.lower, r.upper, r.n, r.events) for r in rows]
     write_table(SUMMARY_HEADER, cells, out / "summary.csv", title=title)
-    first = plan.models[0]
+    first = contestants[0].name
     differences = [
-        difference
-        for name in plan.models[1:]
-        for difference in _differences(
-            (name, targets[name], classes[name]), (first, targets[first], classes[first]), plan.seed
-        )
+        row
+        for contestant in contestants[1:]
+        for one in measured[contestant.name]
+        for other in measured[first]
+        if one.target == other.target
+        for row in _differences(one, other)
     ]
     write_table(DIFFERENCE_HEADER, differences, out / "differences.csv", title=f"{title}; paired with {first}")
     return tuple(rows)
 
 
-def _differences(
-    one: tuple[str, tuple[Target, ...], bool],
-    other: tuple[str, tuple[Target, ...], bool],
-    seed: int,
-    repeats: int = 200,
-) -> list[tuple[object, ...]]:
+def _describe(plan: ComparisonPlan) -> str:
+    cut = (
+        "one split 157 : 20 : 20" if plan.protocol is Protocol.PAPER else f"{plan.folds} folds, {plan.repeats} repeats"
+    )
+    return f"{cut}, {plan.seeds} trainings averaged, seed {plan.seed}"
+
+
+def _differences(one: Measured, other: Measured) -> list[tuple[object, ...]]:
     """Return the paired differences of two models on the same resampled patients."""
     rows: list[tuple[object, ...]] = []
-    references = {target.name: target for target in other[1]}
-    for target in one[1]:
-        if target.name not in references:
-            continue
-        drawn = [
-            (
-                measure_target(t, year_classes=c),
-                bootstrap_measures(
-                    lambda i, t=t, c=c: measure_target(t.take(i), year_classes=c),  # type: ignore[misc]
-                    len(t.months),
-                    seed=seed,
-                    repeats=repeats,
-                ),
-            )
-            for t, c in ((target, one[2]), (references[target.name], other[2]))
-        ]
-        for name in drawn[0][0]:
-            value = drawn[0][0][name] - drawn[1][0][name]
-            samples = np.array([a[name] - b[name] for a, b in zip(drawn[0][1], drawn[1][1], strict=True)])
-            lower, upper = percentile_interval(samples)
-            differs = "yes" if lower > 0 or upper < 0 else "no"
-            rows.append((one[0], other[0], target.name, name, value, lower, upper, differs))
+    for name, value in one.values.items():
+        samples = np.array([a[name] - b[name] for a, b in zip(one.samples, other.samples, strict=True)])
+        lower, upper = percentile_interval(samples)
+        differs = "yes" if lower > 0 or upper < 0 else "no"
+        rows.append((one.model, other.model, one.target, name, value - other.values[name], lower, upper, differs))
     return rows
 
 
-def _targets_of(name: str, sets: Sequence[PredictionSet], patients: Sequence[ManifestPatient]) -> tuple[Target, ...]:
-    """Return a model's targets of all tested patients, each with its mean curves over repeats."""
+def _targets_of(
+    name: str, sets: Sequence[PredictionSet], patients: Sequence[ManifestPatient]
+) -> list[tuple[Target, ...]]:
+    """Return a model's targets of all tested patients, once for each repeat."""
     by_repeat: dict[int, dict[str, tuple[PredictionSet, int]]] = {}
     for part in sets:
         if part.model == name:
@@ -166,7 +162,7 @@ def _targets_of(name: str, sets: Sequence[PredictionSet], patients: Sequence[Man
             by_repeat.setdefault(part.repeat, {}).update(places)
     tested = [patient for patient in patients if patient.patient_id in by_repeat[0]]
     forecasts = [_rows_of([found[patient.patient_id] for patient in tested]) for found in by_repeat.values()]
-    return build_targets(average_forecasts(forecasts), tested)
+    return [build_targets(forecast, tested) for forecast in forecasts]
 
 
 def _rows_of(found: Sequence[tuple[PredictionSet, int]]) -> CohortForecast:
@@ -176,7 +172,7 @@ def _rows_of(found: Sequence[tuple[PredictionSet, int]]) -> CohortForecast:
 
 
 def _plan_splits(manifest: Manifest, plan: ComparisonPlan) -> dict[tuple[int, int], Split]:
-    if plan.protocol == "paper":
+    if plan.protocol is Protocol.PAPER:
         from star_core.training.fit import split_cohort
 
         return {(0, 0): split_cohort(manifest, plan.seed)}
@@ -196,12 +192,12 @@ def _has_seeds(contestant: Contestant) -> bool:
 def _begin(out: Path, manifest: Manifest, plan: ComparisonPlan) -> None:
     """Make the folder, or check that it holds the same comparison; models may be added to it."""
     identity = {"cohort_sha256": manifest_sha256(manifest), "folds": plan.folds, "seed": plan.seed}
-    identity |= {"protocol": plan.protocol}
+    identity |= {"protocol": plan.protocol, "options": dict(plan.options)}
     path = out / PLAN_FILE
     if path.is_file():
         if json.loads(path.read_text(encoding="utf-8")) != identity:
             raise StorageError(
-                f"Folder {out.name!r} holds a comparison of another cohort, number of folds, seed or protocol.",
+                f"Folder {out.name!r} holds a comparison of another cohort, number of folds, seed, protocol or option.",
                 remedy="Choose a new folder, or repeat the command that began it.",
             )
         return

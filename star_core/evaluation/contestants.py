@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,15 +11,13 @@ import numpy as np
 
 from star_core.errors import TrainingError
 from star_core.training.run import PresetName
-from star_core.types import Cause, CohortForecast, ProgressCallback, ignore_progress
+from star_core.types import N_YEARS, Cause, CohortForecast, ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:
     from star_core.cohort.manifest import Manifest, ManifestPatient
     from star_core.cohort.splits import Split
-    from star_core.model.comparators.base import TabularComparator
     from star_core.model.star import Network
 
-TABULAR = ("cox", "forest", "fong", "tbs", "konopke", "game", "constant", "kaplan-meier")
 _CURVES = ("overall_survival", "event_free_survival", "any_recurrence", "liver_recurrence")
 
 
@@ -46,7 +44,7 @@ class Contestant(Protocol):
         device: str = "auto",
         progress: ProgressCallback = ignore_progress,
     ) -> CohortForecast:
-        """Return forecasts of ``split.test`` by a model fitted to the rest; ``scratch`` is a path for its run's state."""
+        """Return forecasts of ``split.test`` by a model fitted to the rest; ``scratch`` names its run's state."""
         ...
 
 
@@ -114,52 +112,36 @@ class TabularContestant:
         progress: ProgressCallback = ignore_progress,
     ) -> CohortForecast:
         """Fit and forecast; see :class:`Contestant`."""
-        model = _build_tabular(self.name)
+        from star_core.model.comparators.tabular import build_tabular
+
+        model = build_tabular(self.name)
         model.fit((*split.train, *split.validation), seed=seed)
         return model.forecast(split.test)
 
 
-def find_contestant(text: str) -> Contestant:
-    """Return a contestant by name, such as ``cox``, ``star`` or ``star:parts=AB,reconstruction_weight=0``.
+def find_contestant(text: str, common: Mapping[str, Any] | None = None) -> Contestant:
+    """Return a contestant by name, such as ``cox``, ``star`` or ``star:parts=AB:reconstruction_weight=0``.
+
+    ``common`` are options of every network; those in the name come before them.
 
     Raises
     ------
     TrainingError
         When there is none of that name, or no such option.
     """
-    from star_core.training.presets import PRESETS
+    from star_core.model.comparators.tabular import TabularName
+    from star_core.training.presets import PRESETS, parse_options
 
-    name, _, changes = text.partition(":")
-    if name in TABULAR and not changes:
+    name, *changes = text.split(":")
+    tabular = [str(known) for known in TabularName]
+    if name in tabular and not changes:
         return TabularContestant(name)
     if name not in [str(preset) for preset in PRESETS]:
-        known = ", ".join((*(str(preset) for preset in PRESETS), *TABULAR))
+        known = ", ".join((*(str(preset) for preset in PRESETS), *tabular))
         raise TrainingError(f"There is no model {text!r} to compare.", remedy=f"Choose from: {known}.")
-    options = parse_changes(changes.split(",") if changes else [])
+    options = {**(common or {}), **parse_options(changes)}
     PRESETS[PresetName(name)].with_options(options)
     return NetworkContestant(text, PresetName(name), options)
-
-
-def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
-    """Return options of ``NAME=VALUE`` texts.
-
-    Raises
-    ------
-    TrainingError
-        When a text has no equals sign.
-    """
-    import json
-
-    options: dict[str, Any] = {}
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals:
-            raise TrainingError(f"Option {change!r} has no value.", remedy="Write it as NAME=VALUE.")
-        try:
-            options[name] = json.loads(value)
-        except json.JSONDecodeError:
-            options[name] = value
-    return options
 
 
 def forecast_cohort(
@@ -177,14 +159,15 @@ def forecast_cohort(
     rows: dict[str, list[Any]] = {name: [] for name in _CURVES}
     chosen = choose_device(device)
     for done, patient in enumerate(patients):
-        forecast = predict(network, load_input(manifest, patient), (0,) * 12, device=chosen).forecast
+        model_input = load_input(manifest, patient, with_scan=network.config.sees_scan)
+        forecast = predict(network, model_input, (0,) * N_YEARS, device=chosen).forecast
         incidence = forecast.cumulative_incidence
         rows["overall_survival"].append(forecast.overall_survival)
         rows["event_free_survival"].append(forecast.event_free_survival)
         rows["any_recurrence"].append(incidence[Cause.LIVER] + incidence[Cause.ELSEWHERE])
         rows["liver_recurrence"].append(incidence[Cause.LIVER])
         progress(done + 1, len(patients))
-    curves = {name: np.array(values, np.float64).reshape(len(patients), 12) for name, values in rows.items()}
+    curves = {name: np.array(values, np.float64).reshape(len(patients), N_YEARS) for name, values in rows.items()}
     return CohortForecast(patient_ids=tuple(patient.patient_id for patient in patients), **curves)
 
 
@@ -192,16 +175,3 @@ def average_forecasts(forecasts: Sequence[CohortForecast]) -> CohortForecast:
     """Return the mean curves of several trainings of one model (a deep ensemble), of the same patients in order."""
     curves = {name: np.mean([getattr(forecast, name) for forecast in forecasts], axis=0) for name in _CURVES}
     return CohortForecast(patient_ids=forecasts[0].patient_ids, **curves)
-
-
-def _build_tabular(name: str) -> TabularComparator:
-    import importlib
-
-    rooms = {"cox": ("cox", "CoxModel"), "forest": ("forest", "SurvivalForest")}
-    module, kind = rooms.get(name, ("scores", "ScoreModel"))
-    if name in ("constant", "kaplan-meier"):
-        module, kind = "constant", "ConstantModel"
-    build = getattr(importlib.import_module(f"star_core.model.comparators.{module}"), kind)
-    # Scores and constants are told their name, which also says what they compute.
-    model: TabularComparator = build() if name in rooms else build(name)
-    return model

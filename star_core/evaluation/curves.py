@@ -46,7 +46,8 @@ def fit_censoring(months: DoubleArray, event: BoolArray) -> StepCurve:
     under = np.array([(months >= time).sum() - ((months == time) & event).sum() for time in times], np.float64)
     lost = np.array([((months == time) & ~event).sum() for time in times], np.float64)
     kept = 1.0 - np.divide(lost, under, out=np.zeros_like(lost), where=under > 0)
-    return StepCurve(times, np.cumprod(kept), 1.0)
+    remaining: DoubleArray = np.cumprod(kept, dtype=np.float64)
+    return StepCurve(times, remaining, 1.0)
 
 
 def fit_aalen_johansen(months: DoubleArray, cause: NDArray[np.int64], of: int) -> StepCurve:

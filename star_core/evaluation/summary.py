@@ -70,7 +70,7 @@ class SummaryRow:
 
 
 def build_targets(forecast: CohortForecast, patients: Sequence[ManifestPatient]) -> tuple[Target, ...]:
-    """Return overall and event-free survival, any recurrence and liver recurrence; the latter two with competing causes."""
+    """Return overall and event-free survival, any recurrence and liver recurrence, the last two with other causes."""
     outcomes = [patient.outcome for patient in patients]
     survival = np.array([outcome.survival_months for outcome in outcomes])
     months = np.array([outcome.event_months for outcome in outcomes])
@@ -145,35 +145,74 @@ def _measure_years(target: Target, *, year_classes: bool) -> Measures:
     return result
 
 
-def summarise(
-    model: str, targets: Sequence[Target], *, year_classes: bool, seed: int, repeats: int = 200
-) -> tuple[SummaryRow, ...]:
-    """Return all measures of a model with percentile intervals over resampled patients."""
-    rows: list[SummaryRow] = []
-    for target in targets:
-        values = measure_target(target, year_classes=year_classes)
-        samples = bootstrap_measures(
-            lambda i, t=target: measure_target(t.take(i), year_classes=year_classes),  # type: ignore[misc]
-            len(target.months),
-            seed=seed,
-            repeats=repeats,
-        )
-        for name, value in values.items():
-            lower, upper = percentile_interval(np.array([sample[name] for sample in samples]))
-            n, events = len(target.months), int(target.event.sum())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The measures of one model on one target, and those of resampled patients (equal samples for every model)."""
+
+    model: str
+    target: str
+    values: Measures
+    samples: tuple[Measures, ...]
+    n: int
+    events: int
+
+    def to_rows(self) -> tuple[SummaryRow, ...]:
+        """Return each measure with its percentile interval."""
+        rows = []
+        for name, value in self.values.items():
+            lower, upper = percentile_interval(np.array([sample[name] for sample in self.samples]))
             rows.append(
                 SummaryRow(
-                    model=model,
-                    target=target.name,
+                    model=self.model,
+                    target=self.target,
                     measure=name,
                     value=value,
                     lower=lower,
                     upper=upper,
-                    n=n,
-                    events=events,
+                    n=self.n,
+                    events=self.events,
                 )
             )
-    return tuple(rows)
+        return tuple(rows)
+
+
+def measure_model(
+    model: str, targets_of_repeats: Sequence[Sequence[Target]], *, year_classes: bool, seed: int, samples: int = 200
+) -> tuple[Measured, ...]:
+    """Return the measures of a model on each target: those of each repeat's forecasts, then their mean.
+
+    Forecasts are not averaged over repeats first: that would judge an ensemble which nobody has.
+    """
+    measured = []
+    for repeats in zip(*targets_of_repeats, strict=True):
+
+        def measure(rows: NDArray[np.int64], repeats: tuple[Target, ...] = repeats) -> Measures:
+            return _mean([measure_target(target.take(rows), year_classes=year_classes) for target in repeats])
+
+        n = len(repeats[0].months)
+        measured.append(
+            Measured(
+                model=model,
+                target=repeats[0].name,
+                values=measure(np.arange(n)),
+                samples=tuple(bootstrap_measures(measure, n, seed=seed, repeats=samples)),
+                n=n,
+                events=int(repeats[0].event.sum()),
+            )
+        )
+    return tuple(measured)
+
+
+def _mean(measures: Sequence[Measures]) -> Measures:
+    return {name: float(np.mean([values[name] for values in measures])) for name in measures[0]}
+
+
+def summarise(
+    model: str, targets: Sequence[Target], *, year_classes: bool, seed: int, repeats: int = 200
+) -> tuple[SummaryRow, ...]:
+    """Return all measures of a model with percentile intervals over resampled patients."""
+    measured = measure_model(model, [targets], year_classes=year_classes, seed=seed, samples=repeats)
+    return tuple(row for one in measured for row in one.to_rows())
 
 
 def bootstrap_measures(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -130,6 +130,21 @@ PRESETS: dict[PresetName, Preset] = {
         if name not in (PresetName.STAR, PresetName.PAPER, PresetName.CLINICAL)
     },
 }
+
+
+def parse_options(texts: Sequence[str]) -> dict[str, str]:
+    """Return options given as NAME=VALUE.
+
+    Raises
+    ------
+    TrainingError
+        When one has no value.
+    """
+    pairs = [text.partition("=") for text in texts]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise TrainingError(f"Option {name!r} has no value.", remedy="Write it as NAME=VALUE.")
+    return {name: value for name, _, value in pairs}
 
 
 def check_preparation(preset: Preset, preprocessing: PreprocessConfig, cohort: str) -> None:
