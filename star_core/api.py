@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from star_core.dicom.discover import Discovery, SeriesFiles
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
+    from star_core.evaluation.compare import ComparisonPlan
+    from star_core.evaluation.summary import SummaryRow
     from star_core.imaging.preprocess import PreprocessConfig
     from star_core.model.bundle import ModelCard
     from star_core.training.presets import Preset
@@ -41,6 +43,7 @@ __all__ = [
     "SeriesInfo",
     "activate_model",
     "assess",
+    "compare",
     "demo_case",
     "fetch_collection",
     "fine_tune",
@@ -578,3 +581,17 @@ def install_model(folder: Path) -> ModelInfo:
 def _to_model_name(folder: Path) -> str:
     kept = "".join(letter if letter.isalnum() else "-" for letter in folder.name.lower() if letter.isascii())
     return kept.strip("-")[:64] or "model"
+
+
+def compare(
+    cohort: Path,
+    plan: ComparisonPlan,
+    out: Path,
+    *,
+    device: str = "auto",
+    progress: ProgressCallback = ignore_progress,
+) -> tuple[SummaryRow, ...]:
+    """Fit and judge several models on identical folds (``star compare``); goes on where a killed one stopped."""
+    from star_core.evaluation import compare as comparison
+
+    return comparison.compare(cohort, plan, out, device=device, progress=progress)

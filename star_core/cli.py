@@ -271,6 +271,36 @@ def finetune(
     watcher.finish(card, out)
 
 
+@app.command(epilog="Example: star compare --cohort twins --models star --models cnn3d --folds 5 --out comparison")
+def compare(
+    cohort: CohortFolder,
+    out: Annotated[Path, typer.Option("--out", help="Folder; a killed comparison goes on in it.", show_default=False)],
+    models: Annotated[
+        list[str], typer.Option("--models", help="A model, such as cox, or star:parts=AB; repeat the option.")
+    ],
+    folds: Annotated[int, typer.Option("--folds", min=2, help="Folds; every patient is tested once.")] = 5,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Times to cut new folds.")] = 1,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of a network whose curves are averaged.")] = 1,
+    paper: Annotated[bool, typer.Option("--paper", help="One split of 157/20/20 in place of folds.")] = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Compare models on identical folds: summary, paired differences, predictions.csv, outcomes.csv."""
+    from star_core.evaluation.compare import ComparisonPlan
+
+    plan = ComparisonPlan(
+        models=tuple(models),
+        folds=folds,
+        repeats=repeats,
+        seeds=seeds,
+        seed=seed,
+        protocol="paper" if paper else "ours",
+    )
+    with console.progress("Comparing models") as progress:
+        api.compare(cohort, plan, out, device=device, progress=progress)
+    console.say(f"Tables and predictions are in {out}.")
+
+
 @model_app.command("list", epilog="Example: star model list --json")
 def model_list(as_json: JsonFlag = False) -> None:
     """List the models at hand; the active one is marked."""

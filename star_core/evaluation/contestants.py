@@ -46,7 +46,7 @@ class Contestant(Protocol):
         device: str = "auto",
         progress: ProgressCallback = ignore_progress,
     ) -> CohortForecast:
-        """Return forecasts of ``split.test`` by a model fitted to the rest; ``scratch`` is a path for its run's state."""
+        """Return forecasts of ``split.test`` by a model fitted to the rest; ``scratch`` names its run."""
         ...
 
 

@@ -70,7 +70,7 @@ class SummaryRow:
 
 
 def build_targets(forecast: CohortForecast, patients: Sequence[ManifestPatient]) -> tuple[Target, ...]:
-    """Return overall and event-free survival, any recurrence and liver recurrence; the latter two with competing causes."""
+    """Return overall and event-free survival, any and liver recurrence, the latter two with competing causes."""
     outcomes = [patient.outcome for patient in patients]
     survival = np.array([outcome.survival_months for outcome in outcomes])
     months = np.array([outcome.event_months for outcome in outcomes])
