@@ -16,6 +16,10 @@ def build_network(config: StarConfig | ComparatorConfig) -> Network:
     """
     if isinstance(config, StarConfig):
         return Star(config)
+    if config.network == "cox":
+        from star_core.model.comparators.cox_network import CoxNetwork
+
+        return CoxNetwork(config)
     from star_core.model.comparators.networks import ComparatorNetwork
 
     return ComparatorNetwork(config)

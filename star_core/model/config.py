@@ -120,8 +120,14 @@ class StarConfig(NetworkConfig):
 class ComparatorConfig(NetworkConfig):
     """A network that STAR is compared with: an encoder of the scan, fused with the record, under the same heads."""
 
-    network: Literal["cnn3d", "resnet18", "resnet34", "resnet50", "aminn", "stg"]
+    network: Literal["cnn3d", "resnet18", "resnet34", "resnet50", "aminn", "stg", "cox"]
     uses_record: bool = True
+
+    @model_validator(mode="after")
+    def _cox_reads_no_scan(self) -> ComparatorConfig:
+        if (self.network == "cox") is not (self.input_channels is InputChannels.NONE):
+            raise ValueError('"cox", and no other comparator, reads no scan: input_channels = "none"')
+        return self
 
 
 Architecture = Annotated[StarConfig | ComparatorConfig, Field(discriminator="network")]

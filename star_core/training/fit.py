@@ -134,10 +134,14 @@ def fit_network(
 
     from star_core.cohort.manifest import manifest_sha256
     from star_core.model.build import build_network
+    from star_core.model.comparators.cox_network import CoxNetwork, fit_cox_network
     from star_core.training.data import CohortDataset, prepare_network
 
     torch.manual_seed(settings.seed)
     network = build_network(config)
+    if isinstance(network, CoxNetwork):
+        fit_cox_network(network, (*split.train, *split.validation), seed=settings.seed)
+        return network.eval()
     train_set = CohortDataset(manifest, split.train, config, settings, training=True)
     validation_set = CohortDataset(manifest, split.validation, config, settings, training=False)
     prepare_network(network, train_set)

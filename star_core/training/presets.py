@@ -118,16 +118,18 @@ _CLINICAL = Preset(
         patience_epochs=100,
     ),
 )
+_COX = Preset(network={"network": "cox", "input_channels": InputChannels.NONE})
 _COMPARATOR_SETTINGS = TrainingSettings(alignment_weight=0.0, disentanglement_weight=0.0, reconstruction_weight=0.0)
 
 PRESETS: dict[PresetName, Preset] = {
     PresetName.STAR: Preset(),
     PresetName.PAPER: _PAPER,
     PresetName.CLINICAL: _CLINICAL,
+    PresetName.COX: _COX,
     **{
         name: Preset(network={"network": name.value}, settings=_COMPARATOR_SETTINGS)
         for name in PresetName
-        if name not in (PresetName.STAR, PresetName.PAPER, PresetName.CLINICAL)
+        if name not in (PresetName.STAR, PresetName.PAPER, PresetName.CLINICAL, PresetName.COX)
     },
 }
 

@@ -21,6 +21,7 @@ class PresetName(StrEnum):
     RESNET50 = "resnet50"
     AMINN = "aminn"
     STG = "stg"
+    COX = "cox"
 
 
 class Schedule(StrEnum):
