@@ -161,8 +161,12 @@ def _targets_of(
             places = {patient: (part, row) for row, patient in enumerate(part.forecast.patient_ids)}
             by_repeat.setdefault(part.repeat, {}).update(places)
     tested = [patient for patient in patients if patient.patient_id in by_repeat[0]]
-    forecasts = [_rows_of([found[patient.patient_id] for patient in tested]) for found in by_repeat.values()]
-    return [build_targets(forecast, tested) for forecast in forecasts]
+    targets = []
+    for found in by_repeat.values():
+        rows = [found[patient.patient_id] for patient in tested]
+        folds = np.array([part.fold for part, _ in rows], np.int64)
+        targets.append(build_targets(_rows_of(rows), tested, fold=folds))
+    return targets
 
 
 def _rows_of(found: Sequence[tuple[PredictionSet, int]]) -> CohortForecast:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from star_core.evaluation.curves import StepCurve, fit_censoring
+from star_core.evaluation.metrics import find_pairs
 from star_core.types import BoolArray, DoubleArray
 
 
@@ -16,6 +17,7 @@ def compute_uno_concordance(
     *,
     until_months: float = np.inf,
     censoring: StepCurve | None = None,
+    group: NDArray[np.int64] | None = None,
 ) -> float:
     """Return Uno's C of ``risk`` (n,): pairs weighted by 1 / G(t-)^2 of the earlier patient's event, up to a month.
 
@@ -24,7 +26,7 @@ def compute_uno_concordance(
     """
     weight = _event_weights(months, event & (months < until_months), censoring or fit_censoring(months, event)) ** 2
     later = (months[:, None] < months[None, :]) | ((months[:, None] == months[None, :]) & ~event[None, :])
-    np.fill_diagonal(later, False)
+    later &= find_pairs(group, len(risk))
     weights = weight[:, None] * later
     total = weights.sum()
     return float((weights * _order(risk)).sum() / total) if total > 0 else float("nan")
@@ -49,6 +51,7 @@ def compute_cause_auc(
     *,
     of: int,
     censoring: StepCurve | None = None,
+    group: NDArray[np.int64] | None = None,
 ) -> float:
     """Return the AUC of one cause's incidence at a time; controls are all patients free of that cause's event by then.
 
@@ -61,8 +64,9 @@ def compute_cause_auc(
     remaining = float(curve.at(at_months))
     free = (months > at_months) / remaining if remaining > 0 else np.zeros(len(months))
     control = weight * ((cause > 0) & (cause != of)) + free
-    total = case.sum() * control.sum()
-    return float(case @ _order(risk) @ control / total) if total > 0 else float("nan")
+    pairs = find_pairs(group, len(risk))
+    total = case @ pairs @ control
+    return float(case @ (_order(risk) * pairs) @ control / total) if total > 0 else float("nan")
 
 
 def _event_weights(months: DoubleArray, event: BoolArray, censoring: StepCurve) -> DoubleArray:

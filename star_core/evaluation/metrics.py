@@ -10,19 +10,30 @@ from numpy.typing import NDArray
 from star_core.types import BoolArray, DoubleArray, FloatArray
 
 
-def compute_concordance(risk: DoubleArray, months: DoubleArray, event: BoolArray) -> float:
+def compute_concordance(
+    risk: DoubleArray, months: DoubleArray, event: BoolArray, *, group: NDArray[np.int64] | None = None
+) -> float:
     """Return Harrell's C for ``risk`` (n,), higher meaning earlier, with ``months`` (n,) and ``event`` (n,).
 
-    Pairs are usable when the earlier time is an event; ties in risk count one half. ``nan`` without usable pairs.
+    Pairs are usable when the earlier time is an event and, with ``group`` (n,), both are of one group; ties in risk
+    count one half. ``nan`` without usable pairs.
     Source: Harrell et al. 1982, doi 10.1001/jama.1982.03320430047030.
     """
     earlier = (months[:, None] < months[None, :]) | ((months[:, None] == months[None, :]) & ~event[None, :])
-    usable = earlier & event[:, None]
-    np.fill_diagonal(usable, False)
+    usable = earlier & event[:, None] & find_pairs(group, len(risk))
     if not usable.any():
         return float("nan")
     higher = (risk[:, None] > risk[None, :]) + 0.5 * (risk[:, None] == risk[None, :])
     return float(higher[usable].mean())
+
+
+def find_pairs(group: NDArray[np.int64] | None, n: int) -> BoolArray:
+    """Return (n, n): which patients may be compared, that is others of the same group.
+
+    Models of different folds differ in level, so pairs across folds would compare models instead of patients.
+    """
+    others = ~np.eye(n, dtype=np.bool_)
+    return others if group is None else others & (group[:, None] == group[None, :])
 
 
 def compute_site_auc(density: FloatArray, tissue: FloatArray, site_index: tuple[int, int, int]) -> float:

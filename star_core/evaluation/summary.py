@@ -37,12 +37,18 @@ Measures = dict[str, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One outcome: forecast ``incidence`` (n, 12), ``months`` (n,), ``cause`` (n,) with 1 the outcome, 0 censored."""
+    """One outcome: forecast ``incidence`` (n, 12), ``months`` (n,), ``cause`` (n,) with 1 the outcome, 0 censored.
+
+    ``reference`` (n, 12) is Kaplan-Meier's or Aalen-Johansen's incidence of all judged patients; only patients of one
+    ``fold`` (n,) had the same model and are ranked against each other.
+    """
 
     name: str
     incidence: DoubleArray
+    reference: DoubleArray
     months: DoubleArray
     cause: NDArray[np.int64]
+    fold: NDArray[np.int64]
 
     @property
     def event(self) -> BoolArray:
@@ -52,7 +58,14 @@ class Target:
 
     def take(self, rows: NDArray[np.int64]) -> Target:
         """Return the target of some patients."""
-        return Target(name=self.name, incidence=self.incidence[rows], months=self.months[rows], cause=self.cause[rows])
+        return Target(
+            name=self.name,
+            incidence=self.incidence[rows],
+            reference=self.reference[rows],
+            months=self.months[rows],
+            cause=self.cause[rows],
+            fold=self.fold[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +82,11 @@ class SummaryRow:
     events: int
 
 
-def build_targets(forecast: CohortForecast, patients: Sequence[ManifestPatient]) -> tuple[Target, ...]:
+def build_targets(
+    forecast: CohortForecast, patients: Sequence[ManifestPatient], *, fold: NDArray[np.int64] | None = None
+) -> tuple[Target, ...]:
     """Return overall and event-free survival, any recurrence and liver recurrence, the last two with other causes."""
+    folds = np.zeros(len(patients), np.int64) if fold is None else fold
     outcomes = [patient.outcome for patient in patients]
     survival = np.array([outcome.survival_months for outcome in outcomes])
     months = np.array([outcome.event_months for outcome in outcomes])
@@ -78,7 +94,14 @@ def build_targets(forecast: CohortForecast, patients: Sequence[ManifestPatient])
     any_codes = {None: 0, Cause.LIVER: 1, Cause.ELSEWHERE: 1, Cause.DEATH: 2}
     liver_codes = {None: 0, Cause.LIVER: 1, Cause.ELSEWHERE: 2, Cause.DEATH: 2}
     return tuple(
-        Target(name=name, incidence=incidence, months=at, cause=cause)
+        Target(
+            name=name,
+            incidence=incidence,
+            reference=reference_incidence(at, cause, YEARS, len(patients)),
+            months=at,
+            cause=cause,
+            fold=folds,
+        )
         for name, incidence, at, cause in (
             ("os", 1.0 - forecast.overall_survival, survival, died),
             ("efs", 1.0 - forecast.event_free_survival, months, np.array([int(o.cause is not None) for o in outcomes])),
@@ -101,17 +124,24 @@ def measure_target(target: Target, *, year_classes: bool) -> Measures:
     # After other causes G must stay that of censoring alone, so it is fitted to the true times.
     censoring = fit_censoring(target.months, target.cause > 0)
     years = supported_years(target.months)
-    result: Measures = {"C (Harrell), risk at 5 years": compute_concordance(risk, months, target.event)}
+    result: Measures = {
+        "C (Harrell), risk at 5 years": compute_concordance(risk, months, target.event, group=target.fold)
+    }
     result["C (Uno), risk at 5 years"] = compute_uno_concordance(
-        risk, months, target.event, until_months=years[-1] * 12.0, censoring=censoring
+        risk, months, target.event, until_months=years[-1] * 12.0, censoring=censoring, group=target.fold
     )
     for year in AUC_YEARS:
         result[f"AUC at {year} years"] = compute_cause_auc(
-            target.incidence[:, year - 1], target.months, target.cause, year * 12.0, of=1, censoring=censoring
+            target.incidence[:, year - 1],
+            target.months,
+            target.cause,
+            year * 12.0,
+            of=1,
+            censoring=censoring,
+            group=target.fold,
         )
     brier = compute_integrated_brier(target.incidence, target.months, target.cause, years, censoring=censoring)
-    constant = reference_incidence(target.months, target.cause, YEARS, len(risk))
-    reference = compute_integrated_brier(constant, target.months, target.cause, years, censoring=censoring)
+    reference = compute_integrated_brier(target.reference, target.months, target.cause, years, censoring=censoring)
     result |= {"integrated Brier score": brier, "integrated Brier score, Kaplan-Meier or Aalen-Johansen": reference}
     result["integrated Brier score, less that of the reference"] = brier - reference
     result["calibration slope at 5 years"] = compute_calibration_slope(

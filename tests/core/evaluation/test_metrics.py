@@ -44,3 +44,19 @@ def test_the_interval_holds_the_mean_of_a_sample() -> None:
     lower, upper = bootstrap_interval(lambda i: float(values[i].mean()), 400, seed=1)
     assert lower < values.mean() < upper
     assert upper - lower == pytest.approx(2 * 1.96 / 20, rel=0.15)
+
+
+def test_patients_of_different_folds_are_not_ranked_against_each_other() -> None:
+    generator = np.random.default_rng(3)
+    months, event = generator.exponential(30.0, 60), generator.random(60) < 0.7
+    group = np.repeat([0, 1, 2], 20)
+    level = np.array([0.1, 0.2, 0.3])[group]  # a constant model has another level in each fold
+    assert compute_concordance(level, months, event, group=group) == pytest.approx(0.5)
+    risk = generator.random(60)
+    by_hand = [
+        ((risk[i] > risk[j]) + 0.5 * (risk[i] == risk[j]))
+        for i in range(60)
+        for j in range(60)
+        if i != j and group[i] == group[j] and event[i] and months[i] < months[j]
+    ]
+    assert compute_concordance(risk, months, event, group=group) == pytest.approx(np.mean(by_hand))
