@@ -481,6 +481,13 @@ def fetch_collection(listing: Listing, out: Path, *, progress: ProgressCallback 
     return fetch(listing, out, progress=progress)
 
 
+def coarsen_cohort(cohort: Path, out: Path, *, reduce: int, progress: ProgressCallback = ignore_progress) -> Manifest:
+    """Copy a cohort to a coarser model grid; see :func:`star_core.cohort.coarsen.coarsen_cohort`."""
+    from star_core.cohort.coarsen import coarsen_cohort as coarsen
+
+    return coarsen(cohort, out, reduce=reduce, progress=progress)
+
+
 def join_cohorts(folders: Sequence[Path], out: Path, *, progress: ProgressCallback = ignore_progress) -> Manifest:
     """Write one cohort of several; see :func:`star_core.cohort.join.join_cohorts`."""
     from star_core.cohort.join import join_cohorts as join

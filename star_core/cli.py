@@ -189,6 +189,18 @@ def cohort_fetch(
     console.say(f"{fetched} series were downloaded; all {len(listing.series)} are in {out}.")
 
 
+@cohort_app.command("coarsen", epilog="Example: star cohort coarsen --cohort twins --reduce 4 --out twins-coarse")
+def cohort_coarsen(
+    cohort: CohortFolder,
+    out: OutFolder,
+    reduce: Annotated[int, typer.Option("--reduce", help="Coarser model grid: 2 or 4.")] = 2,
+) -> None:
+    """Copy a cohort to a coarser model grid, for studies that must end on a small machine."""
+    with console.progress("Joining cells") as progress:
+        manifest = api.coarsen_cohort(cohort, out, reduce=reduce, progress=progress)
+    console.say(f"{len(manifest.patients)} patients on a grid reduced by {reduce} are in {out}.")
+
+
 @cohort_app.command("join", epilog="Example: star cohort join twins phantoms --out both")
 def cohort_join(
     cohorts: Annotated[list[Path], typer.Argument(help="Folders of cohorts that were prepared alike.")],
