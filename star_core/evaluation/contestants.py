@@ -77,16 +77,13 @@ class NetworkContestant:
         """Train with ``seed`` and forecast; see :class:`Contestant`."""
         from star_core.clinical.fields import MODEL_FIELDS
         from star_core.imaging.preprocess import PreprocessConfig
-        from star_core.training.fit import fit_network
+        from star_core.training.fit import fit_aside
         from star_core.training.presets import PRESETS
-        from star_core.training.watch import RunState
 
         preset = PRESETS[self.preset].with_options({**self.options, "seed": seed, "device": device})
         grid_shape = PreprocessConfig.model_validate(manifest.preprocessing).grid_shape
         config = preset.build_architecture(len(MODEL_FIELDS), grid_shape)
-        RunState(scratch).discard()
-        network = fit_network(config, manifest, split, preset.settings, out=scratch, progress=progress)
-        RunState(scratch).discard()
+        network = fit_aside(config, manifest, split, preset.settings, scratch=scratch, progress=progress)
         return forecast_cohort(network, manifest, split.test, device=device)
 
 

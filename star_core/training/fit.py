@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import star_core
 from star_core.errors import CohortError, TrainingError
 from star_core.imaging.preprocess import PreprocessConfig
-from star_core.model.bundle import CohortCard, ModelBundle, ModelCard, write_bundle
+from star_core.model.bundle import CohortCard, Measure, ModelBundle, ModelCard, write_bundle
 from star_core.model.config import ComparatorConfig, StarConfig
 from star_core.storage import refuse_filled_folder
 from star_core.training.presets import PRESETS, Preset, check_preparation
@@ -66,6 +66,7 @@ def train(
     """
     from star_core.clinical.fields import MODEL_FIELDS
     from star_core.cohort.manifest import read_manifest
+    from star_core.evaluation.measure import measure_folds
     from star_core.training.watch import RunState
 
     refuse_filled_folder(out)
@@ -85,7 +86,14 @@ def train(
         on_epoch=on_epoch,
         should_stop=should_stop,
     )
-    card = build_card(network, manifest, split, preset.settings, name=name, title=title)
+    measures = None
+    if not config.sees_scan:
+
+        def fit_part(part: Split) -> Network:
+            return fit_aside(config, manifest, part, preset.settings, scratch=out.with_name(f"{out.name}-fold"))
+
+        measures = measure_folds(fit_part, manifest, seed=preset.settings.seed, device=preset.settings.device)
+    card = build_card(network, manifest, split, preset.settings, name=name, title=title, measures=measures)
     card = write_bundle(card, network.state_dict(), out)
     RunState(out).discard()
     return card
@@ -156,6 +164,24 @@ def fit_network(
         on_epoch=on_epoch,
         should_stop=should_stop,
     )
+    return network
+
+
+def fit_aside(
+    config: StarConfig | ComparatorConfig,
+    manifest: Manifest,
+    split: Split,
+    settings: TrainingSettings,
+    *,
+    scratch: Path,
+    progress: ProgressCallback = ignore_progress,
+) -> Network:
+    """Return a new network fitted to a split, nothing else of it kept; ``scratch`` is a path for the run's state."""
+    from star_core.training.watch import RunState
+
+    RunState(scratch).discard()
+    network = fit_network(config, manifest, split, settings, out=scratch, progress=progress)
+    RunState(scratch).discard()
     return network
 
 
@@ -304,15 +330,17 @@ def build_card(
     name: str,
     title: str,
     parent: ModelBundle | None = None,
+    measures: tuple[Measure, ...] | None = None,
 ) -> ModelCard:
-    """Return the card of a trained network, with its measures on patients kept apart."""
+    """Return the card of a trained network with its ``measures``; on patients kept apart where none are given."""
     from star_core.clinical.fields import MODEL_FIELDS
     from star_core.evaluation.measure import measure_network
     from star_core.training.data import count_at_risk
 
     at_risk = count_at_risk([patient.outcome for patient in split.train])
     kept_apart, use = (split.test, "test") if split.test else (split.validation, "validation")
-    measures = measure_network(network, manifest, kept_apart, at_risk, split=use, seed=settings.seed)
+    if measures is None:
+        measures = measure_network(network, manifest, kept_apart, at_risk, split=use, seed=settings.seed)
     synthetic = manifest.is_synthetic
     return ModelCard(
         name=name,
