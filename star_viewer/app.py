@@ -223,7 +223,8 @@ class StarApp(QObject):
         from star_core.model.registry import user_folder
         from star_viewer.dialogs.finetune import FineTuneDialog
 
-        dialog = FineTuneDialog(tuple(model.name for model in self._models), user_folder() / "trained", self.window)
+        active_first = sorted(self._models, key=lambda model: not model.is_active)
+        dialog = FineTuneDialog(tuple(model.name for model in active_first), user_folder() / "trained", self.window)
         dialog.bundle_ready.connect(lambda folder: self.workflow.install_model(Path(folder)))
         self._open(dialog)
 
