@@ -65,7 +65,7 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
 def arrange_weights(network: torch.nn.Module, device: torch.device) -> None:
     """Lay volume convolutions out as a device wants them: channels last on graphics cards.
 
-    On processors channels first is faster for this network (docs/results/the-whole-method.md), so nothing is done there.
+    On processors channels first is faster (docs/results/the-whole-method.md), so nothing is done there.
     """
     if device.type != "cuda":
         return
