@@ -24,6 +24,7 @@ from star_viewer.theme import apply_theme, is_dark
 from star_viewer.workflow import Workflow
 
 MAX_RECENT = 6
+TOLD_IN_BANNERS = ("no-map", "unvalidated-model")
 OPACITY_STEP = 0.1
 ViewsFactory = Callable[[Session], QWidget]
 
@@ -56,6 +57,7 @@ class StarApp(QObject):
         self.window = MainWindow(self.session, build_views(self.session))
         self._dialogs: list[QWidget] = []
         self._models: tuple[Any, ...] = ()
+        self._told: set[str] = set()
         self._year_keys = YearKeys(self.session, self.window)
         self._connect_actions()
         self._connect_workflow()
@@ -185,6 +187,7 @@ class StarApp(QObject):
     def _show_case(self, source: CaseSource) -> None:
         self.window.show_views(True)
         self.window.banners.clear()
+        self._told = set()
         self.window.form.undo_stack.clear()
         self._enable_case_actions(True)
         if source.folder is None:
@@ -256,6 +259,15 @@ class StarApp(QObject):
         warnings = sum(finding.severity is not Severity.NOTE for finding in findings)
         text = "no case" if self.session.volume is None else f"{warnings} warnings" if warnings != 1 else "1 warning"
         self.window.trust_chip.setText(f"trust: {text}")
+        self._tell_of_model({finding.message for finding in findings if finding.code in TOLD_IN_BANNERS})
+
+    def _tell_of_model(self, messages: set[str]) -> None:
+        """Show what the model cannot say above the picture, once for each model and case."""
+        for message in self._told - messages:
+            self.window.banners.withdraw(message)
+        for message in sorted(messages - self._told):
+            self.window.banners.tell(message)
+        self._told = messages
 
     def _show_reading(self, reading: Any) -> None:
         if reading is None:

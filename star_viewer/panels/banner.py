@@ -35,11 +35,15 @@ class BannerStack(QWidget):
         action: Callable[[], None] | None = None,
     ) -> None:
         """Show a banner; one that says the same is replaced."""
-        for banner in [banner for banner in self._banners if banner.message == message]:
-            self.remove(banner)
+        self.withdraw(message)
         banner = Banner(message, severity, details, button, action, self)
         self._banners.insert(0, banner)
         self._layout.insertWidget(0, banner)
+
+    def withdraw(self, message: str) -> None:
+        """Take away what no longer holds."""
+        for banner in [banner for banner in self._banners if banner.message == message]:
+            self.remove(banner)
 
     def remove(self, banner: Banner) -> None:
         """Take one banner away."""

@@ -105,6 +105,13 @@ def test_bars_curves_and_table_follow_the_year_together(qtbot: QtBot, star_with_
     assert star.window.forecast.accessibleDescription() == star.window.forecast.reading(year)
 
 
+def test_a_model_without_a_map_says_so_above_the_picture_until_another_is_used(star: StarApp) -> None:
+    star._tell_of_model({"It does not say where.", "It learnt from real patients."})
+    assert {"It does not say where.", "It learnt from real patients."} <= set(star.window.banners.messages)
+    star._tell_of_model({"It learnt from real patients."})
+    assert "It does not say where." not in star.window.banners.messages
+
+
 def test_the_trust_chip_counts_warnings_and_opens_them(qtbot: QtBot, star: StarApp) -> None:
     assert star.window.trust_chip.text() == "trust: no case"
     with qtbot.waitSignal(star.workflow.assessed):

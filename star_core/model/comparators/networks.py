@@ -89,7 +89,10 @@ class PlainCnn(nn.Sequential):
 
 
 def _build_resnet(config: ComparatorConfig) -> nn.Module:
-    """Return MONAI's 3D ResNet (doi 10.1109/ICCVW.2017.373); groups are normalised, since a batch is one patient."""
+    """Return MONAI's 3D ResNet (doi 10.1109/ICCVW.2017.373) with the stride of 2 that its first layer has in the paper.
+
+    Groups are normalised instead of batches, since a batch is one patient.
+    """
     try:
         from monai.networks.nets import resnet
     except ImportError as error:
@@ -98,6 +101,7 @@ def _build_resnet(config: ComparatorConfig) -> nn.Module:
         spatial_dims=3,
         n_input_channels=N_CHANNELS[config.input_channels],
         num_classes=config.width,
+        conv1_t_stride=2,
         norm=("group", {"num_groups": 8}),
     )
     return cast(nn.Module, network)
