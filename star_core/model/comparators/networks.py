@@ -102,9 +102,18 @@ def _build_resnet(config: ComparatorConfig) -> nn.Module:
         n_input_channels=N_CHANNELS[config.input_channels],
         num_classes=config.width,
         conv1_t_stride=2,
-        norm=("group", {"num_groups": 8}),
     )
+    _normalise_groups(network)
     return cast(nn.Module, network)
+
+
+def _normalise_groups(module: nn.Module) -> None:
+    """Put group norms in the place of batch norms; MONAI's own option changes the first of them only."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm3d):
+            setattr(module, name, nn.GroupNorm(8, child.num_features))
+        else:
+            _normalise_groups(child)
 
 
 class AminnEncoder(nn.Module):
