@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
     from star_core.evaluation.compare import ComparisonPlan
+    from star_core.evaluation.maps import MapRow, Patients
     from star_core.evaluation.summary import SummaryRow
     from star_core.imaging.preprocess import PreprocessConfig
     from star_core.model.bundle import ModelCard
@@ -43,6 +44,7 @@ __all__ = [
     "SeriesInfo",
     "activate_model",
     "assess",
+    "check_maps",
     "demo_case",
     "fetch_collection",
     "fine_tune",
@@ -581,6 +583,23 @@ def compare_models(
     from star_core.evaluation.compare import compare
 
     return compare(cohort, plan, out, device=device, progress=progress)
+
+
+def check_maps(
+    cohort: Path,
+    models: Sequence[str],
+    out: Path,
+    *,
+    patients: Patients = "test",
+    seed: int = 0,
+    device: str = "auto",
+    progress: ProgressCallback = ignore_progress,
+) -> tuple[MapRow, ...]:
+    """Check models' maps at recorded sites of recurrence; see :func:`star_core.evaluation.maps.check_maps`."""
+    from star_core.evaluation.maps import check_maps as check
+
+    folders = [find_model(model) for model in models]
+    return check(cohort, folders, out, patients=patients, seed=seed, device=device, progress=progress)
 
 
 def install_model(folder: Path) -> ModelInfo:

@@ -333,6 +333,30 @@ def compare(
     console.say(f"Tables and predictions.csv are in {out}.")
 
 
+@app.command(epilog="Example: star maps --model star-a,star-b --cohort phantoms --out maps")
+def maps(
+    model: Annotated[
+        str, typer.Option("--model", help="Models by name or folder, with commas between.", show_default=False)
+    ],
+    cohort: CohortFolder,
+    out: OutFolder,
+    split: Annotated[
+        str, typer.Option("--split", help="Patients: train, validation, test, or all where no model learnt from them.")
+    ] = "test",
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Check risk maps at recorded sites of recurrence, beside tumour distance; tables and a figure."""
+    models = [name.strip() for name in model.split(",") if name.strip()]
+    with console.progress("Checking maps") as progress:
+        rows = api.check_maps(
+            cohort, models, out, patients=console.parse_patients(split), seed=seed, device=device, progress=progress
+        )
+    console.print_maps(rows)
+    console.say(f"Tables and a figure are in {out}.")
+    console.say(star_core.RESEARCH_NOTICE)
+
+
 @model_app.command("list", epilog="Example: star model list --json")
 def model_list(as_json: JsonFlag = False) -> None:
     """List the models at hand; the active one is marked."""

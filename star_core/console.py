@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import star_core
-from star_core.errors import StarError, StorageError
+from star_core.errors import CohortError, StarError, StorageError
 from star_core.types import Assessment, Cause, ProgressCallback
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from star_core.cohort.scans import MadeCohort
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
+    from star_core.evaluation.maps import MapRow, Patients
     from star_core.evaluation.summary import SummaryRow
     from star_core.model.bundle import ModelCard
     from star_core.model.registry import ModelInfo
@@ -69,6 +70,20 @@ def parse_follow_ups(follow_ups: Sequence[str]) -> dict[int, Path]:
             )
         found[int(year)] = Path(folder)
     return found
+
+
+def parse_patients(split: str) -> Patients:
+    """Return whom option --split means.
+
+    Raises
+    ------
+    CohortError
+        When it is no use of patients.
+    """
+    match split:
+        case "train" | "validation" | "test" | "all":
+            return split
+    raise CohortError(f"Option --split is {split!r}.", remedy="Choose train, validation, test or all.")
 
 
 # --------------------------------------------------------------------------- tables
@@ -146,6 +161,17 @@ def print_summary(rows: Sequence[SummaryRow]) -> None:
         if row.measure in _SHOWN_MEASURES:
             interval = f"{row.lower:.3f} to {row.upper:.3f}"
             table.add_row(row.model, row.target, row.measure, f"{row.value:.3f}", interval)
+    _out.print(table)
+
+
+def print_maps(rows: Sequence[MapRow]) -> None:
+    """Print the voxel AUC and hit rates of each map; the tables hold the differences."""
+    table = Table(title="Maps at recorded sites, 95 % intervals over patients", title_justify="left")
+    for heading in ("map", "measure", "mean", "interval", "sites"):
+        table.add_column(heading)
+    for row in rows:
+        if not row.against:
+            table.add_row(row.name, row.measure, f"{row.value:.3f}", f"{row.lower:.3f} to {row.upper:.3f}", str(row.n))
     _out.print(table)
 
 

@@ -21,6 +21,7 @@ COMMANDS = (
     ["train"],
     ["finetune"],
     ["bench"],
+    ["maps"],
     ["model", "list"],
     ["model", "activate"],
     ["cohort", "phantom"],
