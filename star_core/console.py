@@ -21,6 +21,7 @@ from star_core.errors import CohortError, StarError, StorageError
 from star_core.types import Assessment, Cause, ProgressCallback
 
 if TYPE_CHECKING:
+    from star_core.assessment import Attention
     from star_core.cohort.fetch import Listing
     from star_core.cohort.scans import MadeCohort
     from star_core.dicom.summary import FolderSummary
@@ -147,6 +148,19 @@ def print_forecast(assessment: Assessment, out: Path) -> None:
         say(f"{finding.severity.value}: {finding.message}")
     say(star_core.RESEARCH_NOTICE)
     say(f"Written to {out}: forecast.json, riskmap.nii.gz, report.pdf.")
+
+
+def print_attention(attention: Attention, out: Path) -> None:
+    """Print the shares of a heatmap by organ."""
+    heatmap = attention.heatmap
+    say(f"{attention.case_id}: {attention.model_name} model, trained on {attention.model_cohort};")
+    say(f"where it looks for {heatmap.outcome.value} by the end of year {heatmap.year}:")
+    for organ, share in attention.shares.items():
+        say(f"  {organ}: {100 * share:.0f} %")
+    if not heatmap.heat.any():
+        say("  nothing that this method sees speaks for the outcome; the heatmap is empty")
+    say(star_core.RESEARCH_NOTICE)
+    say(f"Written to {out}: heatmap.nii.gz, shares.json.")
 
 
 _SHOWN_MEASURES = ("C (Harrell), risk at 5 years", "integrated Brier score", "calibration slope at 5 years")

@@ -22,6 +22,7 @@ COMMANDS = (
     ["finetune"],
     ["bench"],
     ["maps"],
+    ["gradcam"],
     ["model", "list"],
     ["model", "activate"],
     ["cohort", "phantom"],
