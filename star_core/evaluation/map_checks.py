@@ -13,7 +13,7 @@ from star_core.cohort.manifest import Manifest, ManifestPatient, load_input
 from star_core.evaluation.maps import predict_density
 from star_core.evaluation.metrics import bootstrap_interval
 from star_core.model.star import Network
-from star_core.types import STRUCTURES, BoolArray, FloatArray, ModelInput, Structure
+from star_core.types import STRUCTURES, BoolArray, FloatArray, ModelInput, ProgressCallback, Structure, ignore_progress
 
 CHECKED_PATIENTS = 10
 CHECK_YEAR = 5
@@ -24,7 +24,9 @@ TRACKER = ("tracker.",)
 CHECKS_HEADER = ("model", "check", "mean", "lower 95 %", "upper 95 %", "patients checked")
 CHECKS = (
     "rank correlation with the map of random heads",
+    "rank correlation with the map of random heads, without sign",
     "rank correlation with the map of a random tracker",
+    "rank correlation with the map of a random tracker, without sign",
     "risk near tumours relative to the rest, tumours removed / as they are",
 )
 
@@ -52,6 +54,7 @@ def check_networks(
     *,
     seed: int,
     device: str = "auto",
+    progress: ProgressCallback = ignore_progress,
 ) -> tuple[CheckRow, ...]:
     """Return each check of each network over the first ten patients whose scans show tumours.
 
@@ -79,7 +82,7 @@ def _load_inputs(manifest: Manifest, patients: Sequence[ManifestPatient]) -> lis
     return inputs
 
 
-def _check_patient(network: Network, model_input: ModelInput, seed: int, device: str) -> tuple[float, float, float]:
+def _check_patient(network: Network, model_input: ModelInput, seed: int, device: str) -> tuple[float, ...]:
     tissue = model_input.at_risk_fraction
     density = predict_density(network, model_input, CHECK_YEAR, device)
     correlations = [
@@ -90,7 +93,8 @@ def _check_patient(network: Network, model_input: ModelInput, seed: int, device:
     ]
     without = predict_density(network, remove_tumours(model_input), CHECK_YEAR, device)
     before, after = (compute_nearness_ratio(each, model_input) for each in (density, without))
-    return correlations[0], correlations[1], after / before
+    heads, tracker = correlations
+    return heads, abs(heads), tracker, abs(tracker), after / before
 
 
 def _to_row(model: str, check: str, values: np.ndarray, seed: int) -> CheckRow:

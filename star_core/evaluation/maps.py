@@ -194,19 +194,19 @@ def check_maps(
     networks = _build_networks(models, manifest)
     chosen = choose_patients(manifest, patients, seed)
     sites, left_out = _measure_sites(networks, manifest, chosen, device, progress)
-    checks = check_networks(networks, manifest, chosen, seed=seed, device=device)
+    checks = check_networks(networks, manifest, chosen, seed=seed, device=device, progress=progress)
     rows = summarise_sites(sites, tuple(networks), seed=seed)
-    about = _describe(manifest, patients, len(sites), left_out)
-    title = f"Maps at recorded sites of liver recurrence: {about}"
+    about = _describe(manifest, patients)
+    title = f"Maps at {_count(len(sites), left_out)} {about}"
     with new_folder(out) as folder:
         means = [(r.name, r.measure, r.value, r.lower, r.upper, r.n, about) for r in rows if not r.against]
         write_table(MAPS_HEADER, means, folder / "maps.csv", title=title)
         differences = [(*_difference_cells(row), about) for row in rows if row.against]
         write_table(DIFFERENCE_HEADER, differences, folder / "differences.csv", title=f"{title} Paired differences.")
-        _write_sites(sites, folder / "sites.csv", about)
+        _write_sites(sites, folder / "sites.csv", about, title)
         check_cells = [(*row.to_cells(), about) for row in checks]
-        write_table((*CHECKS_HEADER, "about"), check_cells, folder / "checks.csv", title=f"Checks of the maps: {about}")
-        write_map_figure(rows, about, folder / "maps.png")
+        write_table((*CHECKS_HEADER, "about"), check_cells, folder / "checks.csv", title=f"Checks of the maps. {about}")
+        write_map_figure(rows, title, folder / "maps.png")
     return rows
 
 
@@ -352,19 +352,23 @@ def _difference_cells(row: MapRow) -> tuple[object, ...]:
     return row.name, row.against, row.measure, row.value, row.lower, row.upper, row.n, differs
 
 
-def _write_sites(sites: Sequence[SiteMeasures], path: Path, about: str) -> None:
+def _write_sites(sites: Sequence[SiteMeasures], path: Path, about: str, title: str) -> None:
     names = list(sites[0].by_map)
     header = ("patient_id", "year", *(f"{name}: {measure}" for name in names for measure in MEASURES), "about")
     cells = [
         (site.patient_id, site.year, *(value for name in names for value in site.by_map[name]), about) for site in sites
     ]
-    write_table(header, cells, path, title=f"Maps at each recorded site: {about}")
+    write_table(header, cells, path, title=f"{title} One row a patient.")
 
 
-def _describe(manifest: Manifest, patients: Patients, n: int, left_out: int) -> str:
-    """Return whose sites these are, for every table and the figure."""
+def _describe(manifest: Manifest, patients: Patients) -> str:
+    """Return whose sites these are, and the notice, for every table and the figure."""
     kind = "synthetic patients" if manifest.is_synthetic else "patients"
     use = "all" if patients == "all" else f"{patients} set"
-    outside = f" ({left_out} more sites lie outside of the tissue at risk)" if left_out else ""
+    return f"Cohort {manifest.name!r} of {kind}, {use}. {star_core.RESEARCH_NOTICE}"
+
+
+def _count(n: int, left_out: int) -> str:
+    outside = f" ({left_out} more lie outside of the tissue at risk)" if left_out else ""
     few = " Fewer than 10 sites: intervals say little." if n < 10 else ""
-    return f"{n} {kind} of cohort {manifest.name!r}, {use}{outside}.{few} {star_core.RESEARCH_NOTICE}"
+    return f"{n} recorded sites of liver recurrence{outside}.{few}"

@@ -105,7 +105,7 @@ def test_a_site_is_found_in_tissue_only(small_input: ModelInput) -> None:
     assert [event_year(replace(outcome, event_months=months)) for months in (0.0, 12.0, 200.0)] == [1, 1, 12]
 
 
-def test_sites_drawn_from_the_law_rank_law_over_distance_over_uniform(small_input: ModelInput) -> None:
+def test_sites_drawn_from_the_law_rank_law_and_distance_over_uniform(small_input: ModelInput) -> None:
     generator = np.random.default_rng(0)
     tissue, where = small_input.at_risk_fraction, compute_where(small_input)[0]
     maps = {TRUE_LAW: to_tissue_density(where, small_input), TUMOUR_DISTANCE: compute_nearness(small_input)}
