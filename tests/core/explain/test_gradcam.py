@@ -25,8 +25,10 @@ from star_core.explain.gradcam import (
 )
 from star_core.model.build import build_network
 from star_core.model.config import ComparatorConfig, InputChannels, OutcomeModel, Part, StarConfig
+from star_core.model.incidence import compute_cumulative_incidence
 from star_core.model.predict import predict
 from star_core.model.projector import Rates
+from star_core.model.star import build_batch
 from star_core.types import CentringRule, Geometry, ModelInput, Structure
 from tests.core.conftest import SMALL_GRID, build_config
 
@@ -84,6 +86,33 @@ def test_cells_are_put_where_their_convolutions_are_centred() -> None:
     assert heat[CELL_VOXELS, 2 * CELL_VOXELS, 3 * CELL_VOXELS] == 1.0
     assert heat[CELL_VOXELS, 2 * CELL_VOXELS, 2 * CELL_VOXELS + 4] == pytest.approx(0.5)
     assert not _spread_to_grid(np.zeros((2, 4, 4), np.float32), (10, 32, 32)).any()
+
+
+def test_the_heat_agrees_with_finite_differences(small_input: ModelInput) -> None:
+    network = build_tiny(parts=())
+    level, batch = network.tracker.encoder.down3, build_batch(small_input, network.config)
+    kept: list[torch.Tensor] = []
+
+    def forecast(change: torch.Tensor) -> float:
+        def shift(module: object, inputs: object, output: torch.Tensor) -> torch.Tensor:
+            kept.append(output.clone())
+            return output + change
+
+        hook = level.register_forward_hook(shift)
+        with torch.no_grad():
+            rates, _ = network.project(network.track(batch), batch)
+        hook.remove()
+        return float(compute_cumulative_incidence(rates.causes[0].double().numpy())[2, :2].sum())
+
+    weights = []
+    for channel in torch.eye(TINY.channels[2]):
+        change = 0.05 * channel[None, :, None, None, None, None]
+        weights.append((forecast(change) - forecast(-change)) / 0.1)
+    levels = kept[0][0, :, 0].double().numpy()
+    cells = np.maximum(np.tensordot(np.array(weights), levels, axes=1), 0.0)
+    heat = compute_gradcam(network, small_input, 3, ExplainedOutcome.RECURRENCE).heat
+    np.testing.assert_allclose(heat, _spread_to_grid(cells, small_input.geometry.shape), atol=0.02)
+    assert heat.any()
 
 
 def test_a_bright_change_of_the_scan_changes_the_heat(small_input: ModelInput) -> None:
