@@ -24,7 +24,7 @@ from star_core.types import (
 )
 
 if TYPE_CHECKING:
-    from star_core.assessment import Assessor
+    from star_core.assessment import Assessor, Attention
     from star_core.cohort.fetch import Listing
     from star_core.cohort.manifest import Manifest
     from star_core.cohort.scans import MadeCohort
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
     from star_core.evaluation.compare import ComparisonPlan
+    from star_core.evaluation.maps import MapRow, Patients
     from star_core.evaluation.summary import SummaryRow
     from star_core.imaging.preprocess import PreprocessConfig
     from star_core.model.bundle import ModelCard
@@ -43,7 +44,9 @@ __all__ = [
     "SeriesInfo",
     "activate_model",
     "assess",
+    "check_maps",
     "demo_case",
+    "explain_attention",
     "fetch_collection",
     "fine_tune",
     "inspect_folder",
@@ -58,6 +61,7 @@ __all__ = [
     "run_benchmarks",
     "train",
     "write_assessment",
+    "write_attention",
     "write_demo",
     "write_local_cohort",
     "write_phantom_cohort",
@@ -330,6 +334,58 @@ def write_assessment(case: Case, assessment: Assessment, out: Path) -> None:
         write_report(case, assessment, folder / "report.pdf")
 
 
+def explain_attention(
+    case: Case, year: int, outcome: str, model: str | None = None, *, device: str = "auto"
+) -> Attention:
+    """Return where a model looks for a forecast by the end of a year: Grad-CAM and its shares by organ.
+
+    Parameters
+    ----------
+    case
+        The patient.
+    year
+        Postoperative year, 1 to 12.
+    outcome
+        ``recurrence`` (anywhere, as first event) or ``death`` (from any cause).
+    model
+        Model by name or folder; the active one by default.
+    device
+        auto, cpu or cuda.
+
+    Raises
+    ------
+    BundleError
+        When the model has no encoder of the scan to look at, or there is no such outcome or year.
+    """
+    from star_core.errors import BundleError
+    from star_core.explain.gradcam import ExplainedOutcome
+
+    try:
+        explained = ExplainedOutcome(outcome)
+    except ValueError as error:
+        known = ", ".join(ExplainedOutcome)
+        raise BundleError(f"There is no outcome {outcome!r} to explain.", remedy=f"Choose one of: {known}.") from error
+    return load_assessor(model, device=device).explain_attention(case, year, explained)
+
+
+def write_attention(attention: Attention, out: Path) -> None:
+    """Write ``heatmap.nii.gz`` (one volume, 0 to 1) and ``shares.json`` into a new folder, all or nothing.
+
+    Raises
+    ------
+    StorageError
+        When the folder exists and is not empty, cannot be written, or the disk is full.
+    """
+    from star_core.assessment import write_shares_json
+    from star_core.imaging.nifti import write_nifti_series
+    from star_core.storage import new_folder
+
+    heatmap = attention.heatmap
+    with new_folder(out) as folder:
+        write_nifti_series(heatmap.heat[None], heatmap.geometry, folder / "heatmap.nii.gz")
+        write_shares_json(attention, folder / "shares.json")
+
+
 def write_report(case: Case, assessment: Assessment, path: Path) -> None:
     """Write the PDF report of an assessment."""
     from star_core.report.pdf import write_report as write_pdf
@@ -581,6 +637,23 @@ def compare_models(
     from star_core.evaluation.compare import compare
 
     return compare(cohort, plan, out, device=device, progress=progress)
+
+
+def check_maps(
+    cohort: Path,
+    models: Sequence[str],
+    out: Path,
+    *,
+    patients: Patients = "test",
+    seed: int = 0,
+    device: str = "auto",
+    progress: ProgressCallback = ignore_progress,
+) -> tuple[MapRow, ...]:
+    """Check models' maps at recorded sites of recurrence; see :func:`star_core.evaluation.maps.check_maps`."""
+    from star_core.evaluation.maps import check_maps as check
+
+    folders = [find_model(model) for model in models]
+    return check(cohort, folders, out, patients=patients, seed=seed, device=device, progress=progress)
 
 
 def install_model(folder: Path) -> ModelInfo:

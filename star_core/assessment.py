@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,12 @@ from star_core.clinical.fields import MODEL_FIELDS, encode_record
 from star_core.clinical.record import record_to_mapping, validate_record
 from star_core.cohort.prepare import build_model_input
 from star_core.errors import BundleError
+from star_core.explain.gradcam import BONE_RULE, ExplainedOutcome, Heatmap, compute_gradcam, share_by_organ
 from star_core.explain.regions import compute_region_risks
 from star_core.imaging.follow_up import prepare_follow_up
 from star_core.imaging.liver import estimate_liver
 from star_core.imaging.registration import register_rigid
-from star_core.model.bundle import ModelBundle, read_preprocessing
+from star_core.model.bundle import ModelBundle, ModelCard, read_preprocessing
 from star_core.model.predict import choose_device, predict
 from star_core.model.tracker import ImageFeatures
 from star_core.storage import new_file
@@ -53,6 +55,19 @@ class _SeenScan:
     model_input: ModelInput
     findings: tuple[Finding, ...]
     features: ImageFeatures | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention:
+    """Where a model looked for one forecast: Grad-CAM, its shares by organ, and whose model it was."""
+
+    case_id: str
+    heatmap: Heatmap
+    shares: Mapping[str, float]
+    model_name: str
+    model_id: str
+    model_cohort: str
+    findings: tuple[Finding, ...]
 
 
 class Assessor:
@@ -104,6 +119,29 @@ class Assessor:
             model_input=model_input,
             findings=(*self._findings_on_model(), *seen.findings, *validate_record(case.clinical)),
             provenance=self._provenance(case, model_input),
+        )
+
+    def explain_attention(self, case: Case, year: int, outcome: ExplainedOutcome) -> Attention:
+        """Return the Grad-CAM of a case's forecast and its shares by organ.
+
+        Raises
+        ------
+        BundleError
+            When the model has no encoder of the scan with levels, or no such year.
+        """
+        seen = self._prepare(case)
+        self._seen = seen
+        clinical, missing = encode_record(case.clinical)
+        model_input = replace(seen.model_input, clinical=clinical, clinical_missing=missing)
+        heatmap = compute_gradcam(self._network, model_input, year, outcome, device=self._device)
+        return Attention(
+            case_id=case.case_id,
+            heatmap=heatmap,
+            shares=share_by_organ(heatmap, model_input, self._preprocessing),
+            model_name=self.card.name,
+            model_id=self.card.model_id,
+            model_cohort=_describe_cohort(self.card),
+            findings=(*self._findings_on_model(), *seen.findings),
         )
 
     def _prepare(self, case: Case) -> _SeenScan:
@@ -172,8 +210,7 @@ class Assessor:
             model_name=card.name,
             model_id=card.model_id,
             card_sha256=card.card_digest,
-            model_cohort=f"{card.cohort.patients} {'synthetic ' if card.cohort.synthetic else ''}patients "
-            f"({card.cohort.kind})",
+            model_cohort=_describe_cohort(card),
             software_version=star_core.__version__,
             series_uid=case.baseline_scan.series_uid,
             follow_up_series_uids={year: scan.series_uid for year, scan in case.scans.items() if year > 0},
@@ -190,6 +227,10 @@ class Assessor:
 
 def _are_same(seen: tuple[Volume, ...], scans: tuple[Volume, ...]) -> bool:
     return len(seen) == len(scans) and all(a is b for a, b in zip(seen, scans, strict=True))
+
+
+def _describe_cohort(card: ModelCard) -> str:
+    return f"{card.cohort.patients} {'synthetic ' if card.cohort.synthetic else ''}patients ({card.cohort.kind})"
 
 
 def _with_liver(volume: Volume, masks: Masks | None) -> tuple[Masks, tuple[Finding, ...]]:
@@ -235,10 +276,7 @@ def to_forecast_json(assessment: Assessment) -> dict[str, object]:
             }
             for region in assessment.regions
         ],
-        "quality": [
-            {"code": finding.code, "severity": finding.severity.value, "message": finding.message}
-            for finding in assessment.findings
-        ],
+        "quality": [_finding_json(finding) for finding in assessment.findings],
         "provenance": _provenance_json(assessment.provenance),
     }
 
@@ -253,6 +291,34 @@ def write_forecast_json(assessment: Assessment, path: Path) -> None:
     """
     with new_file(path) as partial:
         partial.write_text(json.dumps(to_forecast_json(assessment), indent=1) + "\n", encoding="utf-8")
+
+
+def write_shares_json(attention: Attention, path: Path) -> None:
+    """Write ``shares.json``: the heat's shares by organ, what was explained, and how bone was told.
+
+    Raises
+    ------
+    StorageError
+        When it cannot be written.
+    """
+    content = {
+        "notice": star_core.RESEARCH_NOTICE,
+        "case_id": attention.case_id,
+        "year": attention.heatmap.year,
+        "outcome": attention.heatmap.outcome.value,
+        "shares": dict(attention.shares),
+        "bone_rule": BONE_RULE,
+        "model_name": attention.model_name,
+        "model_id": attention.model_id,
+        "model_trained_on": attention.model_cohort,
+        "quality": [_finding_json(finding) for finding in attention.findings],
+    }
+    with new_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _finding_json(finding: Finding) -> dict[str, str]:
+    return {"code": finding.code, "severity": finding.severity.value, "message": finding.message}
 
 
 def _curve(values: DoubleArray, interval: Interval | None) -> dict[str, object]:

@@ -92,6 +92,28 @@ def assess(
     console.print_json(to_forecast_json(assessment)) if as_json else console.print_forecast(assessment, out)
 
 
+@app.command(epilog="Example: star gradcam --ct study/ --seg seg.dcm --year 2 --outcome recurrence --out attention")
+def gradcam(
+    ct: Annotated[Path, typer.Option("--ct", help="Folder with the CT, or a NIfTI file.", show_default=False)],
+    year: Annotated[int, typer.Option("--year", min=1, max=12, help="Postoperative year.", show_default=False)],
+    out: OutFolder,
+    outcome: Annotated[str, typer.Option("--outcome", help="recurrence (anywhere) or death.")] = "recurrence",
+    seg: Annotated[Path | None, typer.Option("--seg", help="DICOM SEG, file or folder.")] = None,
+    clinical: Annotated[Path | None, typer.Option("--clinical", help="Clinical record: JSON or workbook.")] = None,
+    patient: Annotated[str | None, typer.Option("--patient", help="The patient's name in the workbook.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Model by name or folder; else the active one.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Show where a model looks (Grad-CAM): heatmap.nii.gz, and shares.json by organ."""
+    from star_core.storage import refuse_filled_folder
+
+    refuse_filled_folder(out)
+    case = api.open_case(ct, segmentation=seg, clinical=clinical, patient_id=patient)
+    attention = api.explain_attention(case, year, outcome, model, device=device)
+    api.write_attention(attention, out)
+    console.print_attention(attention, out)
+
+
 @cohort_app.command("phantom", epilog="Example: star cohort phantom --n 200 --out phantoms")
 def cohort_phantom(
     out: OutFolder,
@@ -331,6 +353,30 @@ def compare(
         rows = api.compare_models(cohort, plan, out, device=device, progress=progress)
     console.print_summary(rows)
     console.say(f"Tables and predictions.csv are in {out}.")
+
+
+@app.command(epilog="Example: star maps --model star-a,star-b --cohort phantoms --out maps")
+def maps(
+    model: Annotated[
+        str, typer.Option("--model", help="Models by name or folder, with commas between.", show_default=False)
+    ],
+    cohort: CohortFolder,
+    out: OutFolder,
+    split: Annotated[
+        str, typer.Option("--split", help="Patients: train, validation, test, or all where no model learnt from them.")
+    ] = "test",
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Check risk maps at recorded sites of recurrence, beside tumour distance; tables and a figure."""
+    models = [name.strip() for name in model.split(",") if name.strip()]
+    with console.progress("Checking maps") as progress:
+        rows = api.check_maps(
+            cohort, models, out, patients=console.parse_patients(split), seed=seed, device=device, progress=progress
+        )
+    console.print_maps(rows)
+    console.say(f"Tables and a figure are in {out}.")
+    console.say(star_core.RESEARCH_NOTICE)
 
 
 @model_app.command("list", epilog="Example: star model list --json")

@@ -17,14 +17,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import star_core
-from star_core.errors import StarError, StorageError
+from star_core.errors import CohortError, StarError, StorageError
 from star_core.types import Assessment, Cause, ProgressCallback
 
 if TYPE_CHECKING:
+    from star_core.assessment import Attention
     from star_core.cohort.fetch import Listing
     from star_core.cohort.scans import MadeCohort
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
+    from star_core.evaluation.maps import MapRow, Patients
     from star_core.evaluation.summary import SummaryRow
     from star_core.model.bundle import ModelCard
     from star_core.model.registry import ModelInfo
@@ -69,6 +71,20 @@ def parse_follow_ups(follow_ups: Sequence[str]) -> dict[int, Path]:
             )
         found[int(year)] = Path(folder)
     return found
+
+
+def parse_patients(split: str) -> Patients:
+    """Return whom option --split means.
+
+    Raises
+    ------
+    CohortError
+        When it is no use of patients.
+    """
+    match split:
+        case "train" | "validation" | "test" | "all":
+            return split
+    raise CohortError(f"Option --split is {split!r}.", remedy="Choose train, validation, test or all.")
 
 
 # --------------------------------------------------------------------------- tables
@@ -134,6 +150,19 @@ def print_forecast(assessment: Assessment, out: Path) -> None:
     say(f"Written to {out}: forecast.json, riskmap.nii.gz, report.pdf.")
 
 
+def print_attention(attention: Attention, out: Path) -> None:
+    """Print the shares of a heatmap by organ."""
+    heatmap = attention.heatmap
+    say(f"{attention.case_id}: {attention.model_name} model, trained on {attention.model_cohort};")
+    say(f"where it looks for {heatmap.outcome.value} by the end of year {heatmap.year}:")
+    for organ, share in attention.shares.items():
+        say(f"  {organ}: {100 * share:.0f} %")
+    if not heatmap.heat.any():
+        say("  nothing that this method sees speaks for the outcome; the heatmap is empty")
+    say(star_core.RESEARCH_NOTICE)
+    say(f"Written to {out}: heatmap.nii.gz, shares.json.")
+
+
 _SHOWN_MEASURES = ("C (Harrell), risk at 5 years", "integrated Brier score", "calibration slope at 5 years")
 
 
@@ -146,6 +175,17 @@ def print_summary(rows: Sequence[SummaryRow]) -> None:
         if row.measure in _SHOWN_MEASURES:
             interval = f"{row.lower:.3f} to {row.upper:.3f}"
             table.add_row(row.model, row.target, row.measure, f"{row.value:.3f}", interval)
+    _out.print(table)
+
+
+def print_maps(rows: Sequence[MapRow]) -> None:
+    """Print the voxel AUC and hit rates of each map; the tables hold the differences."""
+    table = Table(title="Maps at recorded sites, 95 % intervals over patients", title_justify="left")
+    for heading in ("map", "measure", "mean", "interval", "sites"):
+        table.add_column(heading)
+    for row in rows:
+        if not row.against:
+            table.add_row(row.name, row.measure, f"{row.value:.3f}", f"{row.lower:.3f} to {row.upper:.3f}", str(row.n))
     _out.print(table)
 
 

@@ -6,25 +6,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from star_core.cohort.manifest import Manifest, ManifestPatient, load_input
 from star_core.cohort.splits import Split, fold_patients
-from star_core.evaluation.metrics import bootstrap_interval, compute_concordance, compute_site_auc
+from star_core.evaluation.maps import compute_distance_auc, compute_map_auc, find_site
+from star_core.evaluation.metrics import bootstrap_interval, compute_concordance
 from star_core.model.bundle import Measure
 from star_core.model.predict import choose_device, predict
 from star_core.model.star import Network
-from star_core.types import (
-    N_YEARS,
-    BoolArray,
-    DoubleArray,
-    ModelInput,
-    Outcome,
-    ProgressCallback,
-    RiskMap,
-    Structure,
-    ignore_progress,
-)
+from star_core.types import N_YEARS, BoolArray, DoubleArray, ProgressCallback, ignore_progress
 
 FIVE_YEARS = 4
 FOLDS = 5
@@ -54,10 +44,10 @@ def measure_network(
         prediction = predict(network, model_input, at_risk, device=choose_device(device))
         event_risk.append(1.0 - prediction.forecast.event_free_survival[FIVE_YEARS])
         death_risk.append(1.0 - prediction.forecast.overall_survival[FIVE_YEARS])
-        site = _site_index(patient.outcome, model_input)
+        site = find_site(patient.outcome, model_input)
         if site is not None:
-            map_auc.append(_map_auc(prediction.risk_map, model_input, site, patient.outcome))
-            distance_auc.append(_distance_auc(model_input, site))
+            map_auc.append(compute_map_auc(prediction.risk_map, model_input, site, patient.outcome))
+            distance_auc.append(compute_distance_auc(model_input, site))
         progress(done + 1, len(patients))
     outcomes = [patient.outcome for patient in patients]
     events = np.array([outcome.cause is not None for outcome in outcomes])
@@ -135,28 +125,3 @@ def _concordance(
 def _mean(name: str, values: DoubleArray, split: str, seed: int) -> Measure:
     lower, upper = bootstrap_interval(lambda i: float(values[i].mean()), len(values), seed=seed)
     return Measure(name=name, value=float(values.mean()), lower=lower, upper=upper, n=len(values), split=split)
-
-
-def _site_index(outcome: Outcome, model_input: ModelInput) -> tuple[int, int, int] | None:
-    if outcome.site_lps_mm is None:
-        return None
-    index = np.rint(model_input.geometry.lps_to_index(np.array(outcome.site_lps_mm))).astype(int)
-    if (index < 0).any() or (index >= model_input.geometry.shape).any():
-        return None
-    z, y, x = (int(i) for i in index)
-    return (z, y, x) if model_input.at_risk_fraction[z, y, x] > 0 else None
-
-
-def _map_auc(risk_map: RiskMap, model_input: ModelInput, site: tuple[int, int, int], outcome: Outcome) -> float:
-    year = min(int(np.ceil(outcome.event_months / 12.0)), len(risk_map.density_per_ml)) - 1
-    tissue = model_input.at_risk_fraction
-    per_tissue = np.divide(risk_map.density_per_ml[max(year, 0)], tissue, out=np.zeros_like(tissue), where=tissue > 0)
-    return compute_site_auc(per_tissue, tissue, site)
-
-
-def _distance_auc(model_input: ModelInput, site: tuple[int, int, int]) -> float:
-    tumour = model_input.fraction_of(Structure.TUMOUR) > 0
-    if not tumour.any():
-        return 0.5
-    distance_mm = distance_transform_edt(~tumour, sampling=model_input.geometry.spacing_mm)
-    return compute_site_auc(-distance_mm.astype(np.float32), model_input.at_risk_fraction, site)

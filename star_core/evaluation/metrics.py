@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from star_core.types import BoolArray, DoubleArray, FloatArray
+from star_core.types import BoolArray, DoubleArray
 
 
 def compute_concordance(
@@ -34,18 +34,6 @@ def find_pairs(group: NDArray[np.int64] | None, n: int) -> BoolArray:
     """
     others = ~np.eye(n, dtype=np.bool_)
     return others if group is None else others & (group[:, None] == group[None, :])
-
-
-def compute_site_auc(density: FloatArray, tissue: FloatArray, site_index: tuple[int, int, int]) -> float:
-    """Return the share of tissue whose density lies below that at the site (ties count one half).
-
-    ``density`` and ``tissue`` are (D, H, W); ``tissue`` weighs each voxel by its share of tissue at risk.
-    """
-    inside = tissue > 0
-    weights, values = tissue[inside], density[inside]
-    at_site = density[site_index]
-    below = (values < at_site) + 0.5 * (values == at_site)
-    return float(np.average(below, weights=weights))
 
 
 def bootstrap_interval(

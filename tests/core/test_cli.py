@@ -21,6 +21,8 @@ COMMANDS = (
     ["train"],
     ["finetune"],
     ["bench"],
+    ["maps"],
+    ["gradcam"],
     ["model", "list"],
     ["model", "activate"],
     ["cohort", "phantom"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from star_core.evaluation.metrics import bootstrap_interval, compute_concordance, compute_site_auc
+from star_core.evaluation.metrics import bootstrap_interval, compute_concordance
 
 
 def test_concordance_by_hand() -> None:
@@ -29,14 +29,6 @@ def test_concordance_agrees_with_lifelines() -> None:
 
 def test_without_events_there_is_no_concordance() -> None:
     assert np.isnan(compute_concordance(np.ones(3), np.ones(3), np.zeros(3, bool)))
-
-
-def test_site_auc_counts_tissue_below_the_site() -> None:
-    density = np.arange(8, dtype=np.float32).reshape(2, 2, 2)
-    tissue = np.ones((2, 2, 2), np.float32)
-    tissue[0, 0, 0] = 0
-    assert compute_site_auc(density, tissue, (1, 1, 1)) == pytest.approx(6.5 / 7)
-    assert compute_site_auc(np.zeros_like(density), tissue, (1, 1, 1)) == 0.5
 
 
 def test_the_interval_holds_the_mean_of_a_sample() -> None:
