@@ -625,6 +625,22 @@ def fine_tune(
     )
 
 
+def evaluate_model(
+    model: str | None,
+    cohort: Path,
+    out: Path,
+    *,
+    patients: Patients = "test",
+    seed: int | None = None,
+    device: str = "auto",
+    progress: ProgressCallback = ignore_progress,
+) -> tuple[SummaryRow, ...]:
+    """Measure a model on a cohort; see :func:`star_core.evaluation.evaluate.evaluate`."""
+    from star_core.evaluation.evaluate import evaluate
+
+    return evaluate(find_model(model), cohort, out, patients=patients, seed=seed, device=device, progress=progress)
+
+
 def compare_models(
     cohort: Path,
     plan: ComparisonPlan,

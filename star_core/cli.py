@@ -355,6 +355,27 @@ def compare(
     console.say(f"Tables and predictions.csv are in {out}.")
 
 
+@app.command(epilog="Example: star evaluate --model star --cohort new-patients --split all --out evaluation")
+def evaluate(
+    model: Annotated[str, typer.Option("--model", help="Model by name or folder.", show_default=False)],
+    cohort: CohortFolder,
+    out: OutFolder,
+    split: Annotated[
+        str, typer.Option("--split", help="Patients: train, validation, test, or all of a cohort it never saw.")
+    ] = "test",
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the split; else that of the training.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Measure a model on a cohort: tables with intervals, figures, and every prediction."""
+    with console.progress("Forecasting patients") as progress:
+        rows = api.evaluate_model(
+            model, cohort, out, patients=console.parse_patients(split), seed=seed, device=device, progress=progress
+        )
+    console.print_summary(rows)
+    console.say(f"Tables, figures and predictions.csv are in {out}.")
+    console.say(star_core.RESEARCH_NOTICE)
+
+
 @app.command(epilog="Example: star maps --model star-a,star-b --cohort phantoms --out maps")
 def maps(
     model: Annotated[
