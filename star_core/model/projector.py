@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from star_core.model.config import NetworkConfig, OutcomeModel
 from star_core.types import CAUSES
 
-RATE_SCALE_PER_ML = 1e-4
+LIVER_RATE_SCALE_PER_YEAR = 0.15
 MIN_RATE = 1e-7
 MAX_LOG_RATE = 1.6
 _TYPICAL_RATES_PER_YEAR = {"liver": 0.12, "elsewhere": 0.10, "death": 0.02, "overall": 0.08}
@@ -105,7 +105,11 @@ class HeadRates:
 
 
 class VoxelHeads(nn.Module):
-    """Competing causes with a map: Lambda_L(t) = sum_v lambda_t(v) dV."""
+    """Competing causes with a map: Lambda_L(t) = sum_v lambda_t(v) dV.
+
+    lambda_t(v) = softplus(local logit + global logit) / V with V the tissue at risk in ml, times a constant. Without V
+    a patient's rate would begin in proportion to the liver that is left, which the network could hardly unlearn.
+    """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -120,7 +124,8 @@ class VoxelHeads(nn.Module):
         """Return the rates of fused features and of the local logit."""
         global_logit = self.liver(fused)[..., 0] + self.baseline[:, 0]
         logit = F.interpolate(local_logit, size=at_risk_ml.shape[1:], mode="trilinear", align_corners=False)
-        per_tissue_ml = F.softplus(logit + global_logit[..., None, None, None]) * RATE_SCALE_PER_ML
+        scale = LIVER_RATE_SCALE_PER_YEAR / at_risk_ml.sum(dim=(1, 2, 3)).clamp(min=1.0)
+        per_tissue_ml = F.softplus(logit + global_logit[..., None, None, None]) * scale[:, None, None, None, None]
         liver = (per_tissue_ml * at_risk_ml[:, None]).sum(dim=(2, 3, 4))
         others = (self.others(fused) + self.baseline[:, 1:]).clamp(max=MAX_LOG_RATE).exp()
         return HeadRates(torch.stack([liver, others[..., 0], others[..., 1]], dim=-1), others[..., 2], per_tissue_ml)

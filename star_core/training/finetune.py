@@ -76,8 +76,8 @@ def fine_tune(
         CohortDataset(manifest, split.validation, config, settings, training=False),
     )
     if heads_only:
-        for name, part in network.named_children():
-            part.requires_grad_(name in HEAD_PARTS)
+        for part_name, part in network.named_children():
+            part.requires_grad_(part_name in HEAD_PARTS)
         datasets = (
             TrackedDataset(network, datasets[0], settings.device, progress, should_stop),
             TrackedDataset(network, datasets[1], settings.device, progress, should_stop),

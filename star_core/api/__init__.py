@@ -1,0 +1,64 @@
+"""The facade: everything that a program or a person can ask of the library, one function each.
+
+Importing it is cheap; torch, pydicom and the rest load inside the function that needs them.
+"""
+
+from star_core.api.assessments import (
+    assess,
+    explain_attention,
+    load_assessor,
+    write_assessment,
+    write_attention,
+    write_report,
+)
+from star_core.api.cases import SeriesInfo, demo_case, inspect_folder, list_series, open_case, write_demo
+from star_core.api.cohorts import (
+    coarsen_cohort,
+    fetch_collection,
+    join_cohorts,
+    list_collection,
+    preparation,
+    write_local_cohort,
+    write_phantom_cohort,
+    write_record_cohort,
+    write_tcia_cohort,
+    write_twin_cohort,
+)
+from star_core.api.measures import check_maps, compare_models, evaluate_model, run_benchmarks
+from star_core.api.models import fine_tune, install_model, train
+from star_core.model.registry import ModelInfo, activate_model, list_models
+
+__all__ = [
+    "ModelInfo",
+    "SeriesInfo",
+    "activate_model",
+    "assess",
+    "check_maps",
+    "coarsen_cohort",
+    "compare_models",
+    "demo_case",
+    "evaluate_model",
+    "explain_attention",
+    "fetch_collection",
+    "fine_tune",
+    "inspect_folder",
+    "install_model",
+    "join_cohorts",
+    "list_collection",
+    "list_models",
+    "list_series",
+    "load_assessor",
+    "open_case",
+    "preparation",
+    "run_benchmarks",
+    "train",
+    "write_assessment",
+    "write_attention",
+    "write_demo",
+    "write_local_cohort",
+    "write_phantom_cohort",
+    "write_record_cohort",
+    "write_report",
+    "write_tcia_cohort",
+    "write_twin_cohort",
+]

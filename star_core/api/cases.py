@@ -1,0 +1,235 @@
+"""Looking into folders and opening one patient's case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from star_core.errors import ClinicalRecordError, NotCtError, SegmentationError, StorageError
+from star_core.types import N_YEARS, Case, ClinicalRecord, Finding, ProgressCallback, Volume, ignore_progress
+
+if TYPE_CHECKING:
+    from star_core.dicom.discover import Discovery, SeriesFiles
+    from star_core.dicom.summary import FolderSummary
+
+CLINICAL_FILE = "clinical.json"
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+WORKBOOK_SUFFIXES = (".xlsx", ".xlsm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesInfo:
+    """One series of a folder, as a browser shows it."""
+
+    series_uid: str
+    study_uid: str
+    modality: str
+    description: str
+    series_number: int | None
+    slice_count: int
+    patient_key: str
+    findings: tuple[Finding, ...]
+    folder: Path
+
+
+def inspect_folder(folder: Path, progress: ProgressCallback = ignore_progress) -> FolderSummary:
+    """Return every series of a folder with its geometry, HU range, segments and findings (``star info``)."""
+    from star_core.dicom.summary import summarise_folder
+
+    return summarise_folder(folder, progress)
+
+
+def list_series(folder: Path, progress: ProgressCallback = ignore_progress) -> tuple[SeriesInfo, ...]:
+    """Return the series of a folder without reading their pixels."""
+    from star_core.dicom.discover import discover_series
+
+    return tuple(
+        SeriesInfo(
+            series_uid=series.series_uid,
+            study_uid=series.study_uid,
+            modality=series.modality,
+            description=series.description,
+            series_number=series.series_number,
+            slice_count=len(series.paths),
+            patient_key=series.patient_key,
+            findings=series.findings,
+            folder=folder,
+        )
+        for series in discover_series(folder, progress).series
+    )
+
+
+def open_case(
+    folder: Path,
+    *,
+    series_uid: str | None = None,
+    segmentation: Path | None = None,
+    clinical: Path | None = None,
+    patient_id: str | None = None,
+    follow_ups: Mapping[int, Path] | None = None,
+    interpolate_gaps: bool = False,
+    progress: ProgressCallback = ignore_progress,
+) -> Case:
+    """Read one patient: the CT, its expert segmentation where there is one, and the clinical record.
+
+    Parameters
+    ----------
+    folder
+        Folder (or file) with the CT, or a NIfTI file for research use. A ``clinical.json`` in it is taken over.
+    series_uid
+        The CT series to open; the one with most slices when not given.
+    segmentation
+        DICOM SEG file or folder; searched in ``folder`` when not given.
+    clinical
+        Clinical record as JSON, or a workbook with a row for ``patient_id``.
+    patient_id
+        The patient's name in the workbook.
+    follow_ups
+        Later CTs of the patient: postoperative year (1 to 12, months since surgery / 12 rounded up) to folder.
+    interpolate_gaps
+        Whether missing or uneven slices are filled between their neighbours instead of refused.
+    progress
+        Called with slices read and their total.
+
+    Raises
+    ------
+    StorageError, DicomError, SegmentationError, ClinicalRecordError
+        With a message that says what is wrong and what to do.
+    """
+    record_file = clinical or _record_beside(folder)
+    record = ClinicalRecord() if record_file is None else _read_record(record_file, patient_id)
+    if folder.name.lower().endswith(NIFTI_SUFFIXES):
+        case = _open_nifti(folder, segmentation, record)
+    else:
+        case = _open_dicom(folder, series_uid, segmentation, record, progress, interpolate_gaps=interpolate_gaps)
+    later = {year: _open_follow_up(path, year, interpolate_gaps) for year, path in (follow_ups or {}).items()}
+    return replace(case, scans={**case.scans, **later})
+
+
+def _open_follow_up(path: Path, year: int, interpolate_gaps: bool) -> Volume:
+    from star_core.dicom.discover import discover_series
+    from star_core.dicom.read import read_volume
+    from star_core.imaging.nifti import read_nifti_volume
+
+    if not 1 <= year <= N_YEARS:
+        raise StorageError(
+            f"The follow-up in {path.name!r} is of year {year}; expected a postoperative year from 1 to {N_YEARS}.",
+            remedy="Divide the months since surgery by 12 and round up.",
+        )
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return read_nifti_volume(path)
+    return read_volume(_choose_ct(discover_series(path), None), interpolate_gaps=interpolate_gaps)
+
+
+def _record_beside(folder: Path) -> Path | None:
+    for candidate in (folder / CLINICAL_FILE, folder.parent / CLINICAL_FILE):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _read_record(path: Path, patient_id: str | None) -> ClinicalRecord:
+    from star_core.clinical.record import read_record_json
+    from star_core.clinical.tables import read_workbook_record
+
+    if path.suffix.lower() not in WORKBOOK_SUFFIXES:
+        return read_record_json(path)
+    if patient_id is None:
+        raise ClinicalRecordError(
+            f"The workbook {path.name!r} holds many patients.", remedy="Say which one (option --patient)."
+        )
+    return read_workbook_record(path, patient_id)
+
+
+def _open_nifti(path: Path, segmentation: Path | None, record: ClinicalRecord) -> Case:
+    from star_core.imaging.nifti import read_nifti_volume
+
+    if segmentation is not None:
+        raise SegmentationError(
+            "A segmentation cannot be joined with a NIfTI image: NIfTI carries no frame of reference.",
+            remedy="Open the CT as DICOM, or leave the segmentation out.",
+        )
+    volume = read_nifti_volume(path)
+    return Case(case_id=to_pseudonym(volume), scans={0: volume}, clinical=record)
+
+
+def _open_dicom(
+    folder: Path,
+    series_uid: str | None,
+    segmentation: Path | None,
+    record: ClinicalRecord,
+    progress: ProgressCallback,
+    *,
+    interpolate_gaps: bool,
+) -> Case:
+    from star_core.dicom.discover import discover_series
+    from star_core.dicom.read import read_volume
+    from star_core.dicom.seg import choose_segmentation, read_masks
+
+    found = discover_series(folder)
+    volume = read_volume(_choose_ct(found, series_uid), progress, interpolate_gaps=interpolate_gaps)
+    source = choose_segmentation(found if segmentation is None else discover_series(segmentation), volume)
+    if source is None and segmentation is not None:
+        raise SegmentationError(
+            f"No DICOM segmentation was found in {segmentation.name!r}.",
+            remedy="Choose a DICOM SEG file that was drawn on this CT.",
+        )
+    masks = None if source is None else read_masks(source, volume)
+    return Case(case_id=to_pseudonym(volume), scans={0: volume}, masks=masks, clinical=record)
+
+
+def _choose_ct(found: Discovery, series_uid: str | None) -> SeriesFiles:
+    scans = found.by_modality("CT")
+    if series_uid is not None:
+        for series in found.series:
+            if series.series_uid == series_uid:
+                return series
+        raise StorageError("The chosen series is no longer in its folder.", remedy="Open the folder again.")
+    if not scans:
+        others = ", ".join(sorted({series.modality or "unknown" for series in found.series})) or "no DICOM series"
+        raise NotCtError(f"There is no CT series in this folder; found: {others}.", remedy="Choose a folder with a CT.")
+    return max(scans, key=lambda series: len(series.paths))
+
+
+def to_pseudonym(volume: Volume) -> str:
+    """Return a case's pseudonym: the same for the same series, and no way back to the patient."""
+    import hashlib
+
+    return "CASE-" + hashlib.sha256(volume.series_uid.encode()).hexdigest()[:8].upper()
+
+
+def demo_case() -> Case:
+    """Return the built-in demonstration patient, who is synthetic."""
+    from star_core.cohort.demo import draw_demo_patient
+
+    return draw_demo_patient()
+
+
+def write_demo(out: Path) -> None:
+    """Write the demonstration patient into a new folder: CT series and SEG as DICOM, ``clinical.json``.
+
+    Raises
+    ------
+    StorageError
+        When the folder exists and is not empty or cannot be written.
+    """
+    from star_core.clinical.record import write_record_json
+    from star_core.dicom.export import write_ct_series, write_segmentation
+    from star_core.storage import new_folder
+
+    case = demo_case()
+    with new_folder(out) as folder:
+        write_ct_series(
+            case.baseline_scan, folder / "ct", patient_id=case.case_id, patient_name="DEMONSTRATION^SYNTHETIC"
+        )
+        if case.masks is not None:
+            write_segmentation(
+                case.masks,
+                case.baseline_scan,
+                folder / "segmentation.dcm",
+                patient_id=case.case_id,
+                patient_name="DEMONSTRATION^SYNTHETIC",
+            )
+        write_record_json(case.clinical, folder / CLINICAL_FILE)
