@@ -181,7 +181,7 @@ class Assessor:
                 Finding(
                     code="demonstration-model",
                     severity=Severity.WARNING,
-                    message=f"Model {card.name!r} is a demonstration model trained on synthetic patients: "
+                    message=f"Model {card.name!r} was trained on synthetic patients: "
                     "its numbers say nothing about a real patient.",
                 )
             )

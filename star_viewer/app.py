@@ -216,7 +216,7 @@ class StarApp(QObject):
         chooser = self.window.model_chooser
         chooser.clear()
         for model in models:
-            label = f"{model.name} model" if model.is_demonstration else model.name
+            label = f"{model.name} (synthetic patients)" if model.is_demonstration else model.name
             chooser.addItem(label, model.name)
             chooser.setItemData(chooser.count() - 1, f"{model.title}; trained on {model.cohort}", 3)
             if model.is_active:

@@ -11,6 +11,9 @@ from torch.nn import functional as F
 from star_core.model.config import InputChannels, Part, StarConfig
 from star_core.model.tracker import ImageFeatures
 
+# Before it has learnt anything from scans, a network should say what the record says: gates begin nearly closed.
+GATES_START = -2.0
+
 
 @dataclass(frozen=True)
 class FusedFeatures:
@@ -77,7 +80,7 @@ class Integrator(nn.Module):
             self.transformer = nn.TransformerEncoderLayer(
                 width, nhead=4, dim_feedforward=2 * width, dropout=config.dropout, activation="gelu", batch_first=True
             )
-            self.gates = nn.Parameter(torch.zeros(2, width))
+            self.gates = nn.Parameter(torch.full((2, width), GATES_START))
 
     def forward(self, features: ImageFeatures, clinical: Tensor, missing: Tensor) -> FusedFeatures:
         """Return the fused features of ``clinical`` and ``missing`` (B, F) with the image's."""

@@ -16,7 +16,7 @@ from star_core.errors import BundleError, StarError, StorageError
 from star_core.model.bundle import CARD_FILE, ModelCard, read_card
 from star_core.storage import new_file
 
-DEFAULT_MODEL = "demonstration"
+DEFAULT_MODEL = "star"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def find_model(name_or_folder: str | None) -> Path:
 
 
 def active_model_name() -> str:
-    """Return the name of the model in use; the demonstration model unless another was activated."""
+    """Return the name of the model in use; the default model unless another was activated."""
     try:
         content = json.loads((user_folder() / "active.json").read_text(encoding="utf-8"))
         name = content["model"]

@@ -35,14 +35,15 @@ class TrainingSettings(BaseModel):
     """Settings of one run, recorded on the model's card.
 
     The weights are those of the paper's Eq. 2 and of the method's reconstruction term (0 is Eq. 2 exactly).
+    A batch of one patient has no covariance of scan and record, whose record is the same in all years: part C needs two.
     ``devices`` processes on each of ``nodes`` machines share the work by Lightning's distributed strategy.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(default=12, ge=1, le=1000)
-    batch_size: int = Field(default=1, ge=1)
-    accumulate_batches: int = Field(default=2, ge=1)
+    batch_size: int = Field(default=2, ge=1)
+    accumulate_batches: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0.0)
     weight_decay: float = Field(default=1e-2, ge=0.0)
     schedule: Schedule = Schedule.ONE_CYCLE

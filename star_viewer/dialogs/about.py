@@ -24,8 +24,9 @@ class AboutDialog(QDialog):
         notice.setProperty("role", "notice")
         text = QLabel(
             "Projects recurrence and survival for twelve years after resection of colorectal liver metastases, and "
-            "where in the liver recurrence is likely. The bundled model is a demonstration trained on synthetic "
-            "patients; its numbers say nothing about a real patient. Works without a network. Apache-2.0."
+            "where in the liver recurrence is likely. Model star was trained on synthetic patients: its numbers say "
+            "nothing about a real patient. Models clinical and clinical-cox learnt from 157 real records, without "
+            "scans. None is validated for care. Works without a network. Apache-2.0."
         )
         text.setWordWrap(True)
         _fill(self, title, notice, text)

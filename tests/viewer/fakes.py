@@ -69,7 +69,7 @@ class FakeModel:
     """Looks like ``api.ModelInfo``."""
 
     name: str
-    title: str = "STAR, demonstration"
+    title: str = "STAR (synthetic patients)"
     is_demonstration: bool = True
     is_active: bool = True
     cohort: str = "phantom"
@@ -162,9 +162,9 @@ class FakeTasks:
                 request.path.write_bytes(b"%PDF-1.7")
                 return request.path
             case ListModels():
-                return (FakeModel("demonstration"), FakeModel("ours", "Ours", False, False, "local"))
+                return (FakeModel("star"), FakeModel("ours", "Ours", False, False, "local"))
             case ActivateModel() | InstallModel():
-                return (FakeModel("demonstration", is_active=False), FakeModel("ours", "Ours", False, True, "local"))
+                return (FakeModel("star", is_active=False), FakeModel("ours", "Ours", False, True, "local"))
         raise ValueError(type(request).__name__)
 
     def _open(self, request: OpenCase, progress: ProgressCallback) -> Case:

@@ -192,9 +192,9 @@ def _choose_model(qtbot: QtBot, star: StarApp, index: int) -> None:
     star.window.model_chooser.activated.emit(index)
 
 
-def test_the_chooser_names_models_and_calls_the_bundled_one_a_demonstration(star: StarApp) -> None:
+def test_the_chooser_names_models_and_tells_which_learnt_from_synthetic_patients(star: StarApp) -> None:
     chooser = star.window.model_chooser
-    assert [chooser.itemText(index) for index in range(chooser.count())] == ["demonstration model", "ours"]
+    assert [chooser.itemText(index) for index in range(chooser.count())] == ["star (synthetic patients)", "ours"]
     assert chooser.currentIndex() == 0
     assert "phantom" in chooser.itemData(0, Qt.ItemDataRole.ToolTipRole)
 
@@ -219,8 +219,8 @@ def test_a_model_that_cannot_be_used_does_not_stand_in_the_chooser(
     direct_runner.replace_answers = {ActivateModel: fail}
     with qtbot.waitSignal(star_with_case.workflow.refused):
         _choose_model(qtbot, star_with_case, 1)
-    assert star_with_case.session.model_name == "demonstration"
-    assert star_with_case.window.model_chooser.currentText() == "demonstration model"
+    assert star_with_case.session.model_name == "star"
+    assert star_with_case.window.model_chooser.currentText() == "star (synthetic patients)"
 
 
 def test_a_model_whose_choice_was_cancelled_does_not_stand_in_the_chooser(
@@ -228,7 +228,7 @@ def test_a_model_whose_choice_was_cancelled_does_not_stand_in_the_chooser(
 ) -> None:
     star_with_case.window.model_chooser.setCurrentIndex(1)
     direct_runner.cancelled.emit(ActivateModel(name="ours"))
-    assert star_with_case.window.model_chooser.currentText() == "demonstration model"
+    assert star_with_case.window.model_chooser.currentText() == "star (synthetic patients)"
 
 
 def test_a_fine_tuned_model_is_installed_and_assesses(
@@ -237,7 +237,7 @@ def test_a_fine_tuned_model_is_installed_and_assesses(
     star = star_with_case
     star.window.star_actions["finetune"].trigger()
     dialog = star.window.findChild(FineTuneDialog)
-    assert [dialog.model.itemText(index) for index in range(dialog.model.count())] == ["demonstration", "ours"]
+    assert [dialog.model.itemText(index) for index in range(dialog.model.count())] == ["star", "ours"]
     with qtbot.waitSignal(star.workflow.assessed):
         dialog.bundle_ready.emit(str(tmp_path))
     assert direct_runner.asked(InstallModel) == [InstallModel(folder=tmp_path)]

@@ -190,7 +190,7 @@ def test_a_failed_assessment_is_trouble_and_keeps_the_old_result(
 def test_the_model_in_use_is_known_after_listing(qtbot: QtBot, workflow: Workflow, session: Session) -> None:
     with qtbot.waitSignal(workflow.models_listed):
         workflow.list_models()
-    assert session.model_name == "demonstration"
+    assert session.model_name == "star"
 
 
 def test_another_model_assesses_the_open_case_at_once(
@@ -210,7 +210,7 @@ def test_another_model_assesses_the_open_case_at_once(
 def test_choosing_the_model_in_use_does_nothing(qtbot: QtBot, workflow: Workflow, direct_runner: DirectRunner) -> None:
     with qtbot.waitSignal(workflow.models_listed):
         workflow.list_models()
-    workflow.choose_model("demonstration")
+    workflow.choose_model("star")
     assert direct_runner.asked(ActivateModel) == []
 
 
@@ -230,7 +230,7 @@ def test_a_damaged_bundle_is_refused_and_the_model_stays(
     direct_runner.replace_answers = {InstallModel: _refuse}
     with qtbot.waitSignal(workflow.refused):
         workflow.install_model(tmp_path)
-    assert session.model_name == "demonstration"
+    assert session.model_name == "star"
 
 
 def test_without_any_model_there_is_no_name(

@@ -14,7 +14,7 @@ def _close(dialog: AboutDialog | KeysDialog) -> None:
     dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Close).click()
 
 
-def test_about_tells_version_notice_and_that_the_model_is_a_demonstration(qtbot: QtBot) -> None:
+def test_about_tells_version_notice_and_what_the_models_learnt_from(qtbot: QtBot) -> None:
     dialog = AboutDialog()
     qtbot.addWidget(dialog)
     dialog.show()

@@ -61,7 +61,7 @@ def build(qtbot: QtBot, tmp_path: Path) -> Iterator[Build]:
         script = tmp_path / "train.py"
         script.write_text(HEAD + body)
         dialog = FineTuneDialog(
-            ("demonstration", "ours"), tmp_path / "trained", command=(sys.executable, "-S", str(script))
+            ("star", "ours"), tmp_path / "trained", command=(sys.executable, "-S", str(script))
         )
         dialog.cohort.setText(str(tmp_path / "cohort"))
         opened.append(dialog)
@@ -167,7 +167,7 @@ def test_a_training_that_dies_says_so(qtbot: QtBot, build: Build, body: str) -> 
 
 
 def test_a_program_that_is_not_there_says_so(qtbot: QtBot, tmp_path: Path) -> None:
-    dialog = FineTuneDialog(("demonstration",), tmp_path, command=(str(tmp_path / "nothing"),))
+    dialog = FineTuneDialog(("star",), tmp_path, command=(str(tmp_path / "nothing"),))
     qtbot.addWidget(dialog)
     dialog.cohort.setText("cohort")
     dialog.start()
