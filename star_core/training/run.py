@@ -35,7 +35,7 @@ class TrainingSettings(BaseModel):
     """Settings of one run, recorded on the model's card.
 
     The weights are those of the paper's Eq. 2 and of the method's reconstruction term (0 is Eq. 2 exactly).
-    A batch of one patient has no covariance of scan and record, whose record is the same in all years: part C needs two.
+    The record is the same in all years, so in a batch of one patient it varies with nothing: part C needs two.
     ``devices`` processes on each of ``nodes`` machines share the work by Lightning's distributed strategy.
     """
 
