@@ -20,7 +20,7 @@ from star_core.explain.regions import compute_region_risks
 from star_core.imaging.follow_up import prepare_follow_up
 from star_core.imaging.liver import estimate_liver
 from star_core.imaging.registration import register_rigid
-from star_core.model.bundle import ModelBundle, ModelCard, read_preprocessing
+from star_core.model.bundle import ModelBundle, read_preprocessing
 from star_core.model.predict import choose_device, predict
 from star_core.model.tracker import ImageFeatures
 from star_core.storage import new_file
@@ -140,7 +140,7 @@ class Assessor:
             shares=share_by_organ(heatmap, model_input, self._preprocessing),
             model_name=self.card.name,
             model_id=self.card.model_id,
-            model_cohort=_describe_cohort(self.card),
+            model_cohort=self.card.cohort.in_words(),
             findings=(*self._findings_on_model(), *seen.findings),
         )
 
@@ -210,7 +210,7 @@ class Assessor:
             model_name=card.name,
             model_id=card.model_id,
             card_sha256=card.card_digest,
-            model_cohort=_describe_cohort(card),
+            model_cohort=card.cohort.in_words(),
             software_version=star_core.__version__,
             series_uid=case.baseline_scan.series_uid,
             follow_up_series_uids={year: scan.series_uid for year, scan in case.scans.items() if year > 0},
@@ -227,10 +227,6 @@ class Assessor:
 
 def _are_same(seen: tuple[Volume, ...], scans: tuple[Volume, ...]) -> bool:
     return len(seen) == len(scans) and all(a is b for a, b in zip(seen, scans, strict=True))
-
-
-def _describe_cohort(card: ModelCard) -> str:
-    return f"{card.cohort.patients} {'synthetic ' if card.cohort.synthetic else ''}patients ({card.cohort.kind})"
 
 
 def _with_liver(volume: Volume, masks: Masks | None) -> tuple[Masks, tuple[Finding, ...]]:

@@ -20,6 +20,7 @@ from star_core.cohort.manifest import (
     require_scan,
 )
 from star_core.errors import CohortError
+from star_core.imaging.preprocess import PreprocessConfig
 from star_core.types import ProgressCallback, ignore_progress
 
 _LONGEST_NAME = 128
@@ -90,19 +91,23 @@ def _choose_kind(manifests: Sequence[Manifest]) -> Kind:
 
 
 def _require_alike(manifests: Sequence[Manifest]) -> None:
-    first = manifests[0]
-    for other in manifests[1:]:
-        names = sorted({*first.preprocessing, *other.preprocessing})
+    first, prepared = manifests[0], [_read_preparation(manifest) for manifest in manifests]
+    for other, preparation in zip(manifests[1:], prepared[1:], strict=True):
         different = [
-            f"{name} is {first.preprocessing.get(name)} and {other.preprocessing.get(name)}"
-            for name in names
-            if first.preprocessing.get(name) != other.preprocessing.get(name)
+            f"{name} is {value} and {preparation[name]}"
+            for name, value in prepared[0].items()
+            if value != preparation[name]
         ]
         if different:
             raise CohortError(
                 f"Cohorts {first.name!r} and {other.name!r} were not prepared alike: {'; '.join(different)}.",
                 remedy="Make one of them again with the same --preset and --reduce.",
             )
+
+
+def _read_preparation(manifest: Manifest) -> dict[str, object]:
+    """Return how scans were prepared, settings that a manifest leaves out at their defaults."""
+    return PreprocessConfig.model_validate(manifest.preprocessing).model_dump(mode="json")
 
 
 def _require_apart(manifests: Sequence[Manifest]) -> None:

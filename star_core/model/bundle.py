@@ -29,16 +29,22 @@ FORMAT_VERSION = 1
 
 
 class CohortCard(BaseModel):
-    """What a model was trained on."""
+    """What a model was trained on; ``left_out`` counts patients whom the cohort was made without."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     name: str
     patients: int
+    left_out: int = Field(default=0, ge=0, exclude_if=lambda count: count == 0)
     seed: int | None = None
     synthetic: bool
     split: dict[str, int]
+
+    def in_words(self) -> str:
+        """Return the cohort in words, such as "157 patients (tcia), 3 left out"."""
+        told = f"{self.patients} {'synthetic ' if self.synthetic else ''}patients ({self.kind})"
+        return f"{told}, {self.left_out} left out" if self.left_out else told
 
 
 class Measure(BaseModel):

@@ -124,6 +124,6 @@ def _to_info(card: ModelCard, folder: Path, active: str) -> ModelInfo:
         title=card.title,
         is_demonstration=card.demonstration,
         is_active=card.name == active,
-        cohort=f"{card.cohort.patients} {'synthetic ' if card.cohort.synthetic else ''}patients ({card.cohort.kind})",
+        cohort=card.cohort.in_words(),
         path=str(folder),
     )

@@ -356,6 +356,7 @@ def build_card(
             kind=manifest.kind,
             name=manifest.name,
             patients=len(manifest.patients),
+            left_out=len({entry.patient_id for entry in manifest.left_out if entry.patient_id}),
             seed=manifest.seed,
             synthetic=synthetic,
             split=split.sizes,

@@ -65,6 +65,13 @@ def test_cohorts_of_one_kind_keep_it(phantom: Phantom, tmp_path: Path) -> None:
     assert join_cohorts([first.folder, second.folder], tmp_path / "both").kind == "phantom"
 
 
+def test_a_setting_that_a_manifest_leaves_out_is_at_its_default(phantom: Phantom, tmp_path: Path) -> None:
+    first = write_cohort(tmp_path / "a", phantom, "phantom", ("P-1",), mark=0.0)
+    second = write_cohort(tmp_path / "b", phantom, "phantom", ("P-2",), mark=0.5)
+    write_manifest(replace(second, preprocessing={}))
+    assert len(join_cohorts([first.folder, second.folder], tmp_path / "both").patients) == 2
+
+
 def test_scans_prepared_otherwise_are_refused(phantom: Phantom, tmp_path: Path) -> None:
     first = write_cohort(tmp_path / "a", phantom, "phantom", ("P-1",), mark=0.0)
     second = write_cohort(tmp_path / "b", phantom, "phantom", ("P-2",), mark=0.5, reduce=2)

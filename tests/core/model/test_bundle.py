@@ -28,6 +28,13 @@ def test_a_bundle_comes_back_as_it_was_written(untrained_bundle: Path) -> None:
     )
 
 
+def test_a_card_tells_who_was_left_out(copy: Path) -> None:
+    cohort = read_card(copy).cohort
+    assert cohort.in_words() == "20 synthetic patients (phantom)"
+    assert cohort.model_copy(update={"left_out": 3}).in_words() == "20 synthetic patients (phantom), 3 left out"
+    assert "left_out" not in cohort.model_dump()  # cards from before it keep their digest
+
+
 def test_weights_that_were_altered_are_refused(copy: Path) -> None:
     content = bytearray((copy / WEIGHTS_FILE).read_bytes())
     content[-1] ^= 1

@@ -89,6 +89,17 @@ def test_a_follow_up_scan_moves_the_forecast(small_input: ModelInput) -> None:
     assert batch.slots.tolist() == [[0, 0] + [1] * 10]
 
 
+def test_half_the_tissue_alone_does_not_halve_the_risk(small_input: ModelInput) -> None:
+    network = build_star(parts=()).eval()
+    batch = build_batch(small_input, network.config)
+    half = replace(batch, at_risk_ml=batch.at_risk_ml * 0.5)
+    with torch.no_grad():
+        features = network.track(batch)
+        (whole, _), (halved, _) = network.project(features, batch), network.project(features, half)
+    torch.testing.assert_close(halved.causes, whole.causes)
+    torch.testing.assert_close(halved.liver_per_tissue_ml, whole.liver_per_tissue_ml * 2)
+
+
 def test_impossible_parts_are_refused() -> None:
     with pytest.raises(ValidationError, match="add B"):
         StarConfig(n_clinical=3, parts=(Part.C,))

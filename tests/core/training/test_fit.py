@@ -62,6 +62,7 @@ def test_fine_tuning_moves_the_heads_only_and_names_the_parent(
     parent_folder, parent, _ = trained
     settings = QUICK.model_copy(update={"batch_size": 4, "epochs": 2})
     card = api.fine_tune(str(parent_folder), cohort.folder, tmp_path / "not-yet-there" / "ours", settings)
+    assert card.name == "ours"
     assert card.parent_id == parent.model_id
     before, after = read_bundle(parent_folder).weights, read_bundle(tmp_path / "not-yet-there" / "ours").weights
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}

@@ -60,9 +60,7 @@ def build(qtbot: QtBot, tmp_path: Path) -> Iterator[Build]:
     def make(body: str) -> FineTuneDialog:
         script = tmp_path / "train.py"
         script.write_text(HEAD + body)
-        dialog = FineTuneDialog(
-            ("star", "ours"), tmp_path / "trained", command=(sys.executable, "-S", str(script))
-        )
+        dialog = FineTuneDialog(("star", "ours"), tmp_path / "trained", command=(sys.executable, "-S", str(script)))
         dialog.cohort.setText(str(tmp_path / "cohort"))
         opened.append(dialog)
         qtbot.addWidget(dialog)
