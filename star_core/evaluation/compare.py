@@ -108,7 +108,9 @@ def write_comparison(
     plan: ComparisonPlan,
     out: Path,
 ) -> tuple[SummaryRow, ...]:
-    """Write the tables of a comparison and return the rows of its summary."""
+    """Write the tables and the figure of a comparison and return the rows of its summary."""
+    from star_core.evaluation.figures import draw_comparison
+
     kind = "synthetic cohort" if manifest.is_synthetic else "cohort"
     title = f"Comparison on {kind} {manifest.name!r}: {_describe(plan)}"
     measured = {
@@ -130,6 +132,8 @@ def write_comparison(
         for row in _differences(one, other)
     ]
     write_table(DIFFERENCE_HEADER, differences, out / "differences.csv", title=f"{title}; paired with {first}")
+    with new_file(out / "comparison.png") as partial:
+        draw_comparison(rows, title).savefig(partial, format="png")
     return tuple(rows)
 
 

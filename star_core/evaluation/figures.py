@@ -1,4 +1,4 @@
-"""Figures of an evaluation, by matplotlib's object interface; each names model, cohort and what is synthetic."""
+"""Figures of an evaluation and of a comparison, by matplotlib; each names model, cohort and what is synthetic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ import star_core
 from star_core.evaluation.curves import fit_censoring
 from star_core.evaluation.error import compute_cause_brier
 from star_core.evaluation.evaluate import THRESHOLDS, calibrate, follow_incidence, weigh_decisions
-from star_core.evaluation.summary import AUC_YEARS, YEARS, Target, supported_years
+from star_core.evaluation.summary import (
+    AUC_YEARS,
+    BRIER_GAIN,
+    C_HARRELL,
+    YEARS,
+    SummaryRow,
+    Target,
+    supported_years,
+)
 
 FONT_SIZE = 8
 TARGET_LABELS = {
@@ -87,6 +95,30 @@ def draw_errors(targets: Sequence[Target], title: str) -> Figure:
             axes.plot(years, scores, "o-", color=colour, markersize=3, linewidth=1, label=label)
         axes.set(xlim=(0.5, YEARS[-1] + 0.5), ylim=(0, 0.3))
     _explain(panels)
+    return figure
+
+
+def draw_comparison(rows: Sequence[SummaryRow], title: str) -> Figure:
+    """Return each model's C and integrated Brier score, less that of the same curve for everybody, with intervals."""
+    models = list(dict.fromkeys(row.model for row in rows))[::-1]
+    targets = list(dict.fromkeys(row.target for row in rows))
+    measures = ((C_HARRELL, "C (Harrell)", 0.5), (BRIER_GAIN, "Brier score less reference's", 0.0))
+    figure = Figure(figsize=(2.0 + 2.4 * len(targets), 1.8 + 0.4 * len(models)), dpi=150, layout="constrained")
+    figure.suptitle(f"{title}\n{star_core.RESEARCH_NOTICE}", fontsize=FONT_SIZE)
+    panels = figure.subplots(len(measures), len(targets), squeeze=False, sharey=True, sharex="row")
+    for line, (measure, label, neutral) in zip(panels, measures, strict=True):
+        for axes, target in zip(line, targets, strict=True):
+            axes.axvline(neutral, color="0.75", linewidth=0.8)
+            for row in rows:
+                if (row.target, row.measure) == (target, measure):
+                    place = models.index(row.model)
+                    axes.plot([row.lower, row.upper], [place, place], color=MODEL_COLOUR, linewidth=1.4)
+                    axes.plot(row.value, place, "o", color=MODEL_COLOUR, markersize=3.5)
+            axes.set_title(TARGET_LABELS.get(target, target), fontsize=FONT_SIZE)
+            axes.set_xlabel(label, fontsize=FONT_SIZE)
+            axes.set_yticks(range(len(models)), models)
+            axes.tick_params(labelsize=FONT_SIZE - 1, length=2)
+            axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

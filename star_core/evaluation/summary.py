@@ -31,6 +31,8 @@ from star_core.types import BoolArray, Cause, CohortForecast, DoubleArray
 AUC_YEARS = (1, 3, 5)
 RISK_YEAR = 5
 YEARS = np.arange(1, 13)
+C_HARRELL = "C (Harrell), risk at 5 years"
+BRIER_GAIN = "integrated Brier score, less that of the reference"
 
 Measures = dict[str, float]
 
@@ -124,9 +126,7 @@ def measure_target(target: Target, *, year_classes: bool) -> Measures:
     # After other causes G must stay that of censoring alone, so it is fitted to the true times.
     censoring = fit_censoring(target.months, target.cause > 0)
     years = supported_years(target.months)
-    result: Measures = {
-        "C (Harrell), risk at 5 years": compute_concordance(risk, months, target.event, group=target.fold)
-    }
+    result: Measures = {C_HARRELL: compute_concordance(risk, months, target.event, group=target.fold)}
     result["C (Uno), risk at 5 years"] = compute_uno_concordance(
         risk, months, target.event, until_months=years[-1] * 12.0, censoring=censoring, group=target.fold
     )
@@ -143,7 +143,7 @@ def measure_target(target: Target, *, year_classes: bool) -> Measures:
     brier = compute_integrated_brier(target.incidence, target.months, target.cause, years, censoring=censoring)
     reference = compute_integrated_brier(target.reference, target.months, target.cause, years, censoring=censoring)
     result |= {"integrated Brier score": brier, "integrated Brier score, Kaplan-Meier or Aalen-Johansen": reference}
-    result["integrated Brier score, less that of the reference"] = brier - reference
+    result[BRIER_GAIN] = brier - reference
     result["calibration slope at 5 years"] = compute_calibration_slope(
         risk, target.months, target.event, RISK_YEAR * 12.0
     )[0]

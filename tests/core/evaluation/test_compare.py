@@ -59,6 +59,7 @@ def test_a_comparison_resumes_and_writes_its_tables(
     assert {row.target for row in rows} == {"os", "efs", "cif_any"}
     assert {row.n for row in rows} == {len(small_cohort.patients)}
     assert "synthetic" in (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
+    assert (tmp_path / "out" / "comparison.png").read_bytes().startswith(b"\x89PNG")
     sets = read_predictions(tmp_path / "out" / PREDICTIONS_FILE)
     assert [part.forecast.patient_ids for part in sets[:4]] == [part.forecast.patient_ids for part in sets[4:]]
     with pytest.raises(StorageError, match="another cohort"):
