@@ -117,7 +117,7 @@ class TabularContestant:
 
 
 def find_contestant(text: str, common: Mapping[str, Any] | None = None) -> Contestant:
-    """Return a contestant by name, such as ``cox``, ``star`` or ``star:parts=AB:reconstruction_weight=0``.
+    """Return a contestant by name, such as ``cox``, ``star`` or ``star:parts=AB:epochs=8``.
 
     ``common`` are options of every network; those in the name come before them.
 

@@ -149,15 +149,16 @@ class TotalHeads(nn.Module):
 class YearHeads(nn.Module):
     """The paper's outcome: softmax over years and "beyond" for recurrence and for survival.
 
-    Classes know no causes, so the causes' shares are those of the training cohort's first events, set before
-    training; they change no loss of the paper.
+    Each year weighs its features by itself: a network without years, whose features are the same in all of them, can
+    still tell an early recurrence from a late one. Classes know no causes, so the causes' shares are those of the
+    training cohort's first events, set before training; they change no loss of the paper.
     """
 
     cause_shares: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.each_year = nn.Linear(config.width, 2)
+        self.each_year = nn.Parameter(torch.randn(config.n_years, config.width, 2) * (3 * config.width) ** -0.5)
         self.beyond = nn.Linear(config.width, 2)
         self.baseline = nn.Parameter(torch.zeros(config.n_years + 1, 2))
         self.register_buffer("cause_shares", torch.full((len(CAUSES),), 1.0 / len(CAUSES)))
@@ -165,7 +166,7 @@ class YearHeads(nn.Module):
     def forward(self, fused: Tensor, local_logit: Tensor | None, at_risk_ml: Tensor) -> HeadRates:
         """Return the logits of fused features and the rates that mean the same."""
         beyond = self.beyond(fused.mean(dim=1))[:, None]
-        logits = torch.cat([self.each_year(fused), beyond], dim=1) + self.baseline
+        logits = torch.cat([torch.einsum("btd,tdk->btk", fused, self.each_year), beyond], dim=1) + self.baseline
         rates = to_yearly_rates(logits.transpose(1, 2))
         causes = rates[:, 0, :, None] * self.cause_shares
         return HeadRates(

@@ -95,7 +95,6 @@ _PAPER = Preset(
         schedule=Schedule.PLATEAU,
         alignment_weight=0.1,
         disentanglement_weight=0.1,
-        reconstruction_weight=0.0,
         learn_sites=False,
         hide_structures=0.0,
         patience_epochs=15,
@@ -112,14 +111,13 @@ _CLINICAL = Preset(
         weight_decay=1.0,
         alignment_weight=0.0,
         disentanglement_weight=0.0,
-        reconstruction_weight=0.0,
         learn_sites=False,
         hide_structures=0.0,
         patience_epochs=100,
     ),
 )
 _COX = Preset(network={"network": "cox", "input_channels": InputChannels.NONE})
-_COMPARATOR_SETTINGS = TrainingSettings(alignment_weight=0.0, disentanglement_weight=0.0, reconstruction_weight=0.0)
+_COMPARATOR_SETTINGS = TrainingSettings(alignment_weight=0.0, disentanglement_weight=0.0)
 
 PRESETS: dict[PresetName, Preset] = {
     PresetName.STAR: Preset(),

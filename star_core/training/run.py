@@ -51,7 +51,7 @@ class TrainingSettings(BaseModel):
     recurrence_weight: float = Field(default=1.0, ge=0.0)
     alignment_weight: float = Field(default=0.02, ge=0.0)
     disentanglement_weight: float = Field(default=0.1, ge=0.0)
-    reconstruction_weight: float = Field(default=0.05, ge=0.0)
+    reconstruction_weight: float = Field(default=0.0, ge=0.0)
     learn_sites: bool = True
     hide_structures: float = Field(default=0.15, ge=0.0, le=1.0)
     elastic_mm: float = Field(default=5.0, ge=0.0)

@@ -68,7 +68,7 @@ def test_a_comparison_resumes_and_writes_its_tables(
 
 def test_contestants_are_found_by_name_and_options() -> None:
     assert find_contestant("cox").name == "cox"
-    assert not find_contestant("star:parts=AB:reconstruction_weight=0").year_classes
+    assert not find_contestant("star:parts=AB:reconstruction_weight=0.05").year_classes
     assert find_contestant("paper").year_classes
     with pytest.raises(TrainingError, match="no model"):
         find_contestant("oracle")

@@ -62,7 +62,7 @@ def test_every_option_forecasts_probabilities_whose_map_adds_up(
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_every_option_learns_each_of_its_weights(options: dict[str, Any], small_input: ModelInput) -> None:
     network = build_star(**options)
-    task = StarTask(network, TrainingSettings(), 10)
+    task = StarTask(network, TrainingSettings(reconstruction_weight=0.05), 10)
     task.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
     task.training_step(build_training_batch(network, [small_input] * 2), 0).backward()
     idle = {name for name, weight in network.named_parameters() if weight.grad is None}

@@ -12,6 +12,7 @@ from star_core.model.build import build_network
 from star_core.model.comparators.networks import AminnEncoder, ComparatorNetwork
 from star_core.model.config import ComparatorConfig, OutcomeModel
 from star_core.model.predict import predict
+from star_core.model.star import build_batch
 from star_core.training.module import StarTask
 from star_core.training.run import TrainingSettings
 from star_core.types import CAUSES, ModelInput
@@ -51,6 +52,19 @@ def test_a_comparator_can_go_without_the_record_and_with_year_classes(small_inpu
     built = build("cnn3d", uses_record=False, outcome=OutcomeModel.YEAR_CLASS).eval()
     first, second = (predict(built, x, (50,) * 12).forecast.overall_survival for x in (small_input, other))
     np.testing.assert_array_equal(first, second)
+
+
+def test_without_years_of_its_own_a_network_can_still_tell_early_from_late(small_input: ModelInput) -> None:
+    torch.manual_seed(0)
+    other = replace(small_input, clinical=small_input.clinical + 3.0)
+    built = build("cnn3d", outcome=OutcomeModel.YEAR_CLASS).eval()
+    logits = []
+    for patient in (small_input, other):
+        batch = build_batch(patient, built.config)
+        rates, _ = built.project(built.track(batch), batch)
+        assert rates.years is not None
+        logits.append(rates.years.survival[0, :-1])
+    assert (logits[1] - logits[0]).std() > 1e-3  # not the same shift in every year
 
 
 def test_aminn_weighs_lesions_whatever_their_order_and_ignores_empty_places() -> None:
