@@ -77,10 +77,10 @@ class YearConv(nn.Module):
         self.conv = nn.Conv2d(channels, channels, (3, 1), padding=(1, 0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return a tensor of the same shape."""
+        """Return a tensor of the same shape, laid out year by year, as the convolutions in space read it."""
         flat = x.flatten(3)
         changed: Tensor = F.gelu(self.conv(flat)).view_as(x)
-        return x + changed
+        return (x + changed).transpose(1, 2).contiguous().transpose(1, 2)
 
 
 class SpaceConv(nn.Module):
@@ -204,23 +204,22 @@ class Decoder(nn.Module):
         recon: Tensor = self.to_recon(_to_years(fine))[..., :depth, :height, :width]
         return _from_years(recon, fine.shape[0])[:, 0]
 
-    def reconstruct_blocks(self, fine: Tensor) -> Tensor:
-        """Return the block means of the reconstruction without computing it.
+    def read_out(self, fine: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Return the local logit (B, T, D/2, H/2, W/2), where there is a map, and the reconstruction's block means.
 
-        Its kernels do not overlap, so the mean of a block is linear in the mean of the features beneath.
+        The kernels of the reconstruction do not overlap, so the mean of a block is linear in the features beneath:
+        a pointwise convolution, computed in one pass with the logit's and without the reconstruction itself.
         """
-        pooled = F.avg_pool3d(_to_years(fine).float(), RECON_POOL // 2)
-        weight = self.to_recon.weight.mean(dim=(2, 3, 4))[:, 0]
-        means = torch.einsum("nczyx,c->nzyx", pooled, weight.to(pooled.dtype))
+        means = self.to_recon.weight.mean(dim=(2, 3, 4))[:, 0][None, :, None, None, None]
+        weight = means if self.to_logit is None else torch.cat([self.to_logit.weight, F.pad(means, (1,) * 6)])
+        both = F.conv3d(_to_years(fine), weight, padding=weight.shape[-1] // 2)
+        blocks = F.avg_pool3d(both[:, -1:].float(), RECON_POOL // 2)
         if self.to_recon.bias is not None:
-            means = means + self.to_recon.bias
-        return means.reshape(fine.shape[0], -1, *means.shape[1:])
-
-    def locate(self, fine: Tensor) -> Tensor | None:
-        """Return the local logit (B, T, D/2, H/2, W/2), where the network has a map."""
+            blocks = blocks + self.to_recon.bias
+        blocks = _from_years(blocks, fine.shape[0])[:, 0]
         if self.to_logit is None:
-            return None
-        return _from_years(self.to_logit(_to_years(fine)), fine.shape[0])[:, 0]
+            return None, blocks
+        return _from_years(both[:, :1], fine.shape[0])[:, 0].float() + self.to_logit.bias, blocks
 
 
 class Tracker(nn.Module):
@@ -238,11 +237,11 @@ class Tracker(nn.Module):
         """
         levels = self.encoder(scans, slots)
         fine = self.decoder(levels)
-        logit = self.decoder.locate(fine)
+        logit, blocks = self.decoder.read_out(fine)
         return ImageFeatures(
             pooled=self._each_year(levels[3].mean(dim=(3, 4, 5)).transpose(1, 2)),
             recon=self._each_year(self.decoder.reconstruct(fine, scans.shape[2:])) if keep_recon else None,
-            recon_pooled=self._each_year(self.decoder.reconstruct_blocks(fine)),
+            recon_pooled=self._each_year(blocks),
             local_logit=None if logit is None else self._each_year(logit),
         )
 
