@@ -217,7 +217,7 @@ class Decoder(nn.Module):
         if self.to_recon.bias is not None:
             blocks = blocks + self.to_recon.bias
         blocks = _from_years(blocks, fine.shape[0])[:, 0]
-        if self.to_logit is None:
+        if self.to_logit is None or self.to_logit.bias is None:
             return None, blocks
         return _from_years(both[:, :1], fine.shape[0])[:, 0].float() + self.to_logit.bias, blocks
 
