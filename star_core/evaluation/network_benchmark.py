@@ -87,9 +87,10 @@ def _forecast_of(config: StarConfig, batch: TrainingBatch) -> Callable[[], objec
     import torch
 
     from star_core.model.build import build_network
-    from star_core.model.predict import mixed_precision
+    from star_core.model.predict import lay_out, mixed_precision
 
     network = build_network(config).eval()
+    lay_out(network, torch.device("cpu"))
 
     def forecast() -> object:
         with torch.inference_mode():
@@ -104,10 +105,13 @@ def _step_of(config: StarConfig, batch: TrainingBatch, learning_rate: float) -> 
     import torch
 
     from star_core.model.build import build_network
+    from star_core.model.predict import lay_out
     from star_core.training.module import StarTask
     from star_core.training.run import TrainingSettings
 
-    task = StarTask(build_network(config), TrainingSettings(), 10)
+    network = build_network(config)
+    lay_out(network, torch.device("cpu"))
+    task = StarTask(network, TrainingSettings(), 10)
     optimizer = torch.optim.AdamW(task.parameters(), lr=learning_rate)
 
     def step() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from star_core.errors import DeviceError
+from star_core.memory import keep_freed_memory
 from star_core.model.incidence import (
     compute_cumulative_incidence,
     compute_event_free_survival,
@@ -62,12 +63,13 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[object]:
     return nullcontext()
 
 
-def arrange_weights(network: torch.nn.Module, device: torch.device) -> None:
-    """Lay volume convolutions out as a device wants them: channels last on graphics cards.
+def lay_out(network: torch.nn.Module, device: torch.device) -> None:
+    """Lay weights and memory out as a device wants them: volume convolutions channels last on graphics cards.
 
-    On processors channels first is faster (docs/results/the-whole-method.md), so nothing is done there.
+    On processors channels first is faster (docs/results/the-whole-method.md), and freed memory is kept.
     """
     if device.type != "cuda":
+        keep_freed_memory()
         return
     for module in network.modules():
         if isinstance(module, torch.nn.Conv3d | torch.nn.ConvTranspose3d):
@@ -102,7 +104,7 @@ def predict(
         Where to run; the processor by default.
     """
     device = device or torch.device("cpu")
-    arrange_weights(network, device)
+    lay_out(network, device)
     network.to(device)
     batch = build_batch(model_input, network.config).to(device)
     with torch.inference_mode():

@@ -19,7 +19,7 @@ from star_core.imaging.augment import Augmentation, augment_input
 from star_core.model.comparators.networks import AminnEncoder, ComparatorNetwork
 from star_core.model.comparators.nodes import NODE_NETWORKS, Nodes, build_nodes
 from star_core.model.config import ComparatorConfig, StarConfig
-from star_core.model.predict import choose_device, mixed_precision
+from star_core.model.predict import choose_device, lay_out, mixed_precision
 from star_core.model.projector import YearHeads
 from star_core.model.star import Network, NodeBatch, StarBatch, build_batch
 from star_core.model.tracker import ImageFeatures
@@ -134,6 +134,7 @@ class TrackedDataset(Dataset[TrainingBatch]):
         should_stop: Callable[[], bool],
     ) -> None:
         device = choose_device(device_name)
+        lay_out(network, device)
         network.to(device)
         self._batches: list[TrainingBatch] = []
         for index in range(len(patients)):  # type: ignore[arg-type]

@@ -201,7 +201,7 @@ def run_trainer(
     import torch
     from torch.utils.data import DataLoader
 
-    from star_core.model.predict import arrange_weights, choose_device
+    from star_core.model.predict import choose_device, lay_out
     from star_core.training.data import collate
     from star_core.training.module import StarTask
     from star_core.training.watch import RunIdentity, RunState, StoppedError, TrainingWatch
@@ -223,7 +223,7 @@ def run_trainer(
         set_epoch=lambda epoch: setattr(train_set, "epoch", epoch),
     )
     trainer = _build_trainer(settings, watch)
-    arrange_weights(network, choose_device(settings.device))
+    lay_out(network, choose_device(settings.device))
     # Loaders draw a number each time they start; from the common generator it would shift what a resumed run draws.
     aside = torch.Generator().manual_seed(settings.seed)
     loaders = (

@@ -12,7 +12,7 @@ import torch
 from star_core.cohort.phantom import Phantom
 from star_core.errors import DeviceError
 from star_core.model.bundle import read_bundle
-from star_core.model.predict import Prediction, arrange_weights, choose_device, predict
+from star_core.model.predict import Prediction, choose_device, lay_out, predict
 from star_core.model.projector import limit_death_rate
 from star_core.model.star import Star
 from star_core.types import CAUSES, Cause
@@ -90,9 +90,9 @@ def test_graphics_cards_get_channels_last_and_the_numbers_stay() -> None:
     layers = torch.nn.Sequential(torch.nn.Conv3d(8, 8, 3), torch.nn.ConvTranspose3d(8, 2, 2, stride=2))
     x = torch.randn(1, 8, 6, 6, 6)
     before = layers(x)
-    arrange_weights(layers, torch.device("cpu"))
+    lay_out(layers, torch.device("cpu"))
     assert layers[0].weight.is_contiguous()
-    arrange_weights(layers, torch.device("cuda"))
+    lay_out(layers, torch.device("cuda"))
     assert layers[0].weight.is_contiguous(memory_format=torch.channels_last_3d)
     torch.testing.assert_close(layers(x), before, rtol=1e-4, atol=1e-5)
 
