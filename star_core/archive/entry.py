@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
+from pydicom.multival import MultiValue
 from pydicom.uid import generate_uid
 
 from star_core.archive.names import decode_name, decode_text, find_encodings, tidy
@@ -121,7 +122,7 @@ class _Texts:
             return value.decode("latin-1").strip(" \0\r\n\t")
         if value is None:
             return ""
-        return "\\".join(map(str, value)) if isinstance(value, list | tuple) else str(value).strip(" \0")
+        return "\\".join(map(str, value)) if isinstance(value, list | tuple | MultiValue) else str(value).strip(" \0")
 
     def meta(self, tag: int) -> str:
         return self._latin(self._values.get(tag))

@@ -10,6 +10,7 @@ from pydicom.charset import convert_encodings, decode_bytes, default_encoding
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS, PersonName
 
 LONGEST_TEXT = 512
+_ESCAPE = 0x1B
 
 
 def find_encodings(character_set: str) -> tuple[str, ...]:
@@ -34,8 +35,27 @@ def decode_name(value: bytes, encodings: Sequence[str]) -> str:
     """Return a person's name with its component groups (alphabetic=ideographic=phonetic), each decoded by itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        groups = [decode_bytes(group, list(encodings), set(PN_DELIMS)) for group in value.split(b"=")[:3]]
+        groups = [decode_bytes(group, list(encodings), set(PN_DELIMS)) for group in _split_groups(value)[:3]]
     return tidy("=".join(groups)).rstrip("=^")
+
+
+def _split_groups(value: bytes) -> list[bytes]:
+    """Split at "=", but not within two-byte characters, of which it may be a half (ISO 2022, PS3.5 6.1.2.5)."""
+    groups, in_pairs, place = [bytearray()], False, 0
+    while place < len(value):
+        width = 1
+        if value[place] == _ESCAPE:
+            width = 4 if value[place + 1 : place + 3] in (b"$(", b"$)") else 3
+            in_pairs = value[place + 1 : place + 3] in (b"$B", b"$@", b"$(")
+        elif in_pairs:
+            width = 2
+        elif value[place : place + 1] == b"=":
+            groups.append(bytearray())
+            place += 1
+            continue
+        groups[-1] += value[place : place + width]
+        place += width
+    return [bytes(group) for group in groups]
 
 
 def tidy(text: str) -> str:
