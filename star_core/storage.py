@@ -11,6 +11,16 @@ from pathlib import Path
 from star_core.errors import StorageError
 
 
+def user_folder() -> Path:
+    """Return the folder of this user's models, studies and settings; ``STAR_HOME`` overrides it."""
+    home = os.environ.get("STAR_HOME")
+    if home:
+        return Path(home)
+    from platformdirs import user_data_path
+
+    return user_data_path("star-viewer", appauthor=False)
+
+
 def refuse_filled_folder(target: Path) -> None:
     """Raise a StorageError, before any work, when ``target`` is a file or a folder with something in it."""
     try:

@@ -223,7 +223,7 @@ class StarApp(QObject):
                 chooser.setCurrentIndex(chooser.count() - 1)
 
     def _open_finetune(self) -> None:
-        from star_core.model.registry import user_folder
+        from star_core.storage import user_folder
         from star_viewer.dialogs.finetune import FineTuneDialog
 
         active_first = sorted(self._models, key=lambda model: not model.is_active)

@@ -26,6 +26,7 @@ from star_core.api.cohorts import (
 )
 from star_core.api.measures import check_maps, compare_models, evaluate_model, run_benchmarks
 from star_core.api.models import fine_tune, install_model, train
+from star_core.api.studies import import_studies, open_archive
 from star_core.model.registry import ModelInfo, activate_model, list_models
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "explain_attention",
     "fetch_collection",
     "fine_tune",
+    "import_studies",
     "inspect_folder",
     "install_model",
     "join_cohorts",
@@ -48,6 +50,7 @@ __all__ = [
     "list_models",
     "list_series",
     "load_assessor",
+    "open_archive",
     "open_case",
     "preparation",
     "run_benchmarks",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from star_core.model.registry import user_folder
+from star_core.storage import user_folder
 from star_core.types import ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import star_core
-from star_core.cli import cohorts, console, measures, models, patients, training
+from star_core.cli import cohorts, console, measures, models, patients, studies, training
 from star_core.errors import StarError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ for part in (patients, training, measures):
     app.add_typer(part.app)
 app.add_typer(cohorts.app, name="cohort")
 app.add_typer(models.app, name="model")
+app.add_typer(studies.app, name="archive")
 
 
 @app.callback(invoke_without_command=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -21,6 +22,8 @@ from star_core.errors import CohortError, StarError, StorageError
 from star_core.types import Assessment, Cause, ProgressCallback
 
 if TYPE_CHECKING:
+    from star_core.archive.archive import StudyRow
+    from star_core.archive.importer import ImportReport
     from star_core.assessment import Attention
     from star_core.cohort.fetch import Listing
     from star_core.cohort.scans import MadeCohort
@@ -186,6 +189,25 @@ def print_maps(rows: Sequence[MapRow]) -> None:
     for row in rows:
         if not row.against:
             table.add_row(row.name, row.measure, f"{row.value:.3f}", f"{row.lower:.3f} to {row.upper:.3f}", str(row.n))
+    _out.print(table)
+
+
+def print_import(report: ImportReport) -> None:
+    """Print what became of an import's files, with the reason for each that failed."""
+    say(f"{report.imported} files imported into {len(report.studies)} studies, {report.duplicates} were there before,")
+    say(f"{report.ignored} are not DICOM, {len(report.failed)} failed.")
+    for file in report.failed:
+        say(f"  {file.label}: {file.reason}")
+
+
+def print_studies(studies: Sequence[StudyRow]) -> None:
+    """Print studies of the archive."""
+    table = Table()
+    for heading in ("", "patient", "identifier", "born", "date", "modality", "description", "images"):
+        table.add_column(heading)
+    for study in studies:
+        about = (study.patient_name, study.patient_id, study.birth_date, study.date, " ".join(study.modalities))
+        table.add_row(str(study.id), *map(escape, (*about, study.description)), str(study.instance_count))
     _out.print(table)
 
 

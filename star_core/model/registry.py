@@ -7,14 +7,13 @@ beside them names the model in use.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from star_core.errors import BundleError, StarError, StorageError
 from star_core.model.bundle import CARD_FILE, ModelCard, read_card
-from star_core.storage import new_file
+from star_core.storage import new_file, user_folder
 
 DEFAULT_MODEL = "star"
 
@@ -29,16 +28,6 @@ class ModelInfo:
     is_active: bool
     cohort: str
     path: str
-
-
-def user_folder() -> Path:
-    """Return the folder for models and settings of this user."""
-    home = os.environ.get("STAR_HOME")
-    if home:
-        return Path(home)
-    from platformdirs import user_data_path
-
-    return user_data_path("star-viewer", appauthor=False)
 
 
 def user_models_folder() -> Path:

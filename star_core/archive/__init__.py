@@ -1,0 +1,1 @@
+"""The local archive: studies that were imported, found again by patient, date, modality and text."""

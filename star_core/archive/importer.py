@@ -1,0 +1,289 @@
+"""Files into the archive: read in children, copied whole or not at all, journaled so that a killed import goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from star_core.archive.archive import INCOMING_FOLDER, Archive, now_utc
+from star_core.archive.database import import_files, imports, insert_row, reading, writing
+from star_core.archive.entry import Entry
+from star_core.archive.readers import FILES_PER_BATCH, HeaderReaders, ReadFile
+from star_core.archive.sources import Candidate, list_candidates, unpack_entry
+from star_core.archive.store import Arrival, copy_aside, file_arrivals
+from star_core.errors import StorageError
+from star_core.storage import storage_error
+from star_core.types import ProgressCallback, ignore_progress
+
+REPORTS_PER_S = 10.0
+SPARE_BYTES = 256 << 20
+
+
+class Outcome(StrEnum):
+    """What became of a file."""
+
+    IMPORTED = "imported"
+    DUPLICATE = "duplicate"
+    FAILED = "failed"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedFile:
+    """A file that was not imported; ``label`` names it within what was given, ``reason`` says why not."""
+
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What became of an import's files; ``ignored`` are those that are not DICOM."""
+
+    imported: int = 0
+    duplicates: int = 0
+    ignored: int = 0
+    failed: tuple[FailedFile, ...] = ()
+    studies: tuple[int, ...] = ()
+
+
+def import_studies(
+    archive: Archive,
+    sources: Sequence[Path],
+    *,
+    link: bool = False,
+    progress: ProgressCallback = ignore_progress,
+) -> ImportReport:
+    """Import folders, files, DICOMDIRs and zip archives.
+
+    An import that was killed or cancelled goes on where it was when the same sources are given again.
+
+    Parameters
+    ----------
+    link
+        Whether files stay where they are; else they are copied. What lies in a zip archive is always copied.
+    progress
+        Called with files done and their total, at most ten times a second; raises CancelledError to stop: what was
+        finished stays in the archive.
+
+    Raises
+    ------
+    StorageError
+        When a source is missing, or the disk has not enough space: before anything is copied, where it can be known.
+    """
+    candidates, unusable = list_candidates(sources)
+    if not link or any(candidate.zip_entry is not None for candidate in candidates):
+        _require_space(archive.folder, candidates, link=link)
+    number = _begin(archive, sources, link=link)
+    run = _Import(archive, number, link=link, progress=_throttled(progress))
+    run.tally.failed += [FailedFile(label=one.label, reason=one.reason) for one in unusable]
+    run.work_through(candidates)
+    with writing(archive.engine) as connection:
+        connection.execute(update(imports).where(imports.c.id == number).values(finished_utc=now_utc()))
+    return run.tally.to_report()
+
+
+def continue_import(archive: Archive, number: int, *, progress: ProgressCallback = ignore_progress) -> ImportReport:
+    """Go on with an import that was killed or cancelled.
+
+    Raises
+    ------
+    StorageError
+        When there is no such import, or as :func:`import_studies`.
+    """
+    with reading(archive.engine) as connection:
+        row = connection.execute(
+            select(imports.c.sources, imports.c.linked).where(imports.c.id == number, imports.c.finished_utc.is_(None))
+        ).one_or_none()
+    if row is None:
+        raise StorageError(f"There is no import {number} to go on with.", remedy="Import the folder again.")
+    sources = [Path(source) for source in json.loads(row.sources)]
+    return import_studies(archive, sources, link=row.linked, progress=progress)
+
+
+@dataclass(slots=True)
+class _Tally:
+    imported: int = 0
+    duplicates: int = 0
+    ignored: int = 0
+    failed: list[FailedFile] = field(default_factory=list)
+    studies: set[int] = field(default_factory=set)
+
+    def to_report(self) -> ImportReport:
+        return ImportReport(
+            imported=self.imported,
+            duplicates=self.duplicates,
+            ignored=self.ignored,
+            failed=tuple(self.failed),
+            studies=tuple(sorted(self.studies)),
+        )
+
+
+class _Import:
+    """One run of an import: batches are read ahead in children and filed one transaction each."""
+
+    def __init__(self, archive: Archive, number: int, *, link: bool, progress: ProgressCallback) -> None:
+        self._archive, self._number, self._link, self._progress = archive, number, link, progress
+        self._scratch = archive.folder / INCOMING_FOLDER / f"import-{number}-{os.getpid()}"
+        self._damaged: dict[Path, str] = {}
+        self.tally = _Tally()
+
+    def work_through(self, candidates: Sequence[Candidate]) -> None:
+        done_before = self._done_before()
+        waiting = [one for one in candidates if done_before.get(_key(one)) != one.fingerprint]
+        total, done = len(candidates), len(candidates) - len(waiting)
+        self._scratch.mkdir(exist_ok=True)
+        try:
+            with HeaderReaders() as readers:
+                self._progress(done, total)
+                for batch, read in self._read_ahead(readers, waiting):
+                    self._file(batch, read)
+                    done += len(batch)
+                    self._progress(done, total)
+        except OSError as error:
+            raise storage_error(self._archive.folder, error) from error
+        finally:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _done_before(self) -> dict[str, str]:
+        """Return what a killed run of this import has finished, and count it."""
+        mine = select(import_files).where(import_files.c["import"] == self._number)
+        found: dict[str, str] = {}
+        with reading(self._archive.engine) as connection:
+            for row in connection.execute(mine):
+                found[row.path] = row.fingerprint
+                self._count(row.outcome, row.label, row.reason)
+        return found
+
+    def _read_ahead(
+        self, readers: HeaderReaders, waiting: Iterable[Candidate]
+    ) -> Iterator[tuple[list[Candidate], list[ReadFile]]]:
+        """Give batches with their headers in order, while the next ones are being read."""
+        pending: deque[tuple[list[Candidate], list[Path], Future[list[ReadFile]]]] = deque()
+        rest = iter(waiting)
+        while True:
+            while len(pending) <= readers.width and (batch := list(islice(rest, FILES_PER_BATCH))):
+                paths = [self._reachable(candidate) for candidate in batch]
+                pending.append((batch, paths, readers.submit(paths)))
+            if not pending:
+                return
+            batch, paths, future = pending.popleft()
+            yield batch, future.result()
+            for candidate, path in zip(batch, paths, strict=True):
+                if candidate.zip_entry is not None:
+                    path.unlink(missing_ok=True)
+
+    def _reachable(self, candidate: Candidate) -> Path:
+        """Return where a candidate's bytes are; an entry of a zip archive is unpacked under a name of our own."""
+        if candidate.zip_entry is None:
+            return candidate.path
+        target = self._scratch / hashlib.sha256(_key(candidate).encode("utf-8", "surrogateescape")).hexdigest()
+        try:
+            unpack_entry(candidate, target)
+        except StorageError as error:
+            target.unlink(missing_ok=True)
+            self._damaged[target] = error.message
+        return target
+
+    def _file(self, batch: Sequence[Candidate], read: Sequence[ReadFile]) -> None:
+        """File one batch: bytes aside first, then names, rows and journal together."""
+        journal: list[dict[str, Any]] = []
+        coming: list[tuple[Candidate, Arrival]] = []
+        for candidate, answer in zip(batch, read, strict=True):
+            if answer.entry is not None:
+                coming.append((candidate, self._to_arrival(candidate, answer.path, answer.entry)))
+            else:
+                journal.append(
+                    self._note(candidate, Outcome.FAILED if answer.reason else Outcome.IGNORED, answer.reason)
+                )
+        arrivals = [arrival for _, arrival in coming]
+        aside = copy_aside(self._archive.engine, arrivals, self._scratch)
+        with writing(self._archive.engine) as connection:
+            answers = file_arrivals(connection, self._archive.folder, arrivals, aside)
+            for (candidate, _), stored in zip(coming, answers, strict=True):
+                if isinstance(stored, str):
+                    journal.append(self._note(candidate, Outcome.FAILED, stored))
+                else:
+                    self.tally.studies.add(stored.study)
+                    journal.append(self._note(candidate, Outcome.IMPORTED if stored.is_new else Outcome.DUPLICATE, ""))
+            if journal:
+                connection.execute(insert(import_files).prefix_with("OR REPLACE"), journal)
+        for note in journal:
+            self._count(note["outcome"], note["label"], note["reason"])
+
+    def _to_arrival(self, candidate: Candidate, path: Path, entry: Entry) -> Arrival:
+        linked = self._link and candidate.zip_entry is None
+        return Arrival(entry=entry, source=path, linked=linked, size_bytes=candidate.size_bytes)
+
+    def _note(self, candidate: Candidate, outcome: Outcome, reason: str) -> dict[str, Any]:
+        return {
+            "import": self._number,
+            "path": _key(candidate),
+            "label": candidate.label,
+            "fingerprint": candidate.fingerprint,
+            "outcome": outcome,
+            "reason": reason,
+        }
+
+    def _count(self, outcome: str, label: str, reason: str) -> None:
+        match Outcome(outcome):
+            case Outcome.IMPORTED:
+                self.tally.imported += 1
+            case Outcome.DUPLICATE:
+                self.tally.duplicates += 1
+            case Outcome.IGNORED:
+                self.tally.ignored += 1
+            case Outcome.FAILED:
+                self.tally.failed.append(FailedFile(label=label, reason=reason))
+
+
+def _key(candidate: Candidate) -> str:
+    return os.fspath(candidate.path.absolute()) + ("" if candidate.zip_entry is None else f"#{candidate.zip_entry}")
+
+
+def _begin(archive: Archive, sources: Sequence[Path], *, link: bool) -> int:
+    """Return the number of this import: of one of the same sources that did not end, or a new one."""
+    told = json.dumps([os.fspath(source.absolute()) for source in sources])
+    same = (imports.c.sources == told, imports.c.linked == link, imports.c.finished_utc.is_(None))
+    with writing(archive.engine) as connection:
+        found = connection.execute(select(imports.c.id).where(*same)).scalars().first()
+        if found is not None:
+            return int(found)
+        return insert_row(connection, imports, started_utc=now_utc(), linked=link, sources=told)
+
+
+def _require_space(folder: Path, candidates: Sequence[Candidate], *, link: bool) -> None:
+    needed = sum(one.size_bytes for one in candidates if not link or one.zip_entry is not None)
+    free = shutil.disk_usage(folder).free
+    if needed + SPARE_BYTES > free:
+        raise StorageError(
+            f"The archive's disk has {free / 1e9:.1f} GB free; this import needs {needed / 1e9:.1f} GB and some more.",
+            remedy="Free space, move the archive to another disk, or leave the files where they are (link them).",
+        )
+
+
+def _throttled(progress: ProgressCallback) -> ProgressCallback:
+    """Return a callback that is asked often and tells seldom: first, last, and at most ten times a second between."""
+    last = -1.0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done >= total or now - last >= 1.0 / REPORTS_PER_S:
+            last = now
+            progress(done, total)
+
+    return tell

@@ -1,0 +1,146 @@
+"""Where files to import come from: folders, files, a DICOMDIR's folder, zip archives within limits."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from star_core.errors import StorageError
+
+MOST_ZIP_ENTRIES = 200_000
+LARGEST_ENTRY_BYTES = 4 << 30
+LARGEST_RATIO = 500
+_RATIO_FLOOR_BYTES = 16 << 20
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A file that may be DICOM. ``label`` is how reports call it, ``fingerprint`` tells when it has changed.
+
+    ``zip_entry`` is its place in the zip archive ``path``, if it lies in one.
+    """
+
+    path: Path
+    label: str
+    size_bytes: int
+    fingerprint: str
+    zip_entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """Something that cannot even be tried, and why."""
+
+    label: str
+    reason: str
+
+
+def list_candidates(sources: Sequence[Path]) -> tuple[list[Candidate], list[Unusable]]:
+    """Return every file below the sources, in a fixed order.
+
+    A DICOMDIR stands for its folder: which files there are is asked of the folder, never of names in a header.
+    Links to folders are not followed.
+
+    Raises
+    ------
+    StorageError
+        When a source does not exist or may not be read.
+    """
+    candidates: list[Candidate] = []
+    unusable: list[Unusable] = []
+    for source in sources:
+        if not source.exists():
+            raise StorageError(
+                f"There is no file or folder {source.name!r}.",
+                remedy="Choose a folder, a DICOM file, a DICOMDIR or a zip archive.",
+            )
+        root = source.parent if source.is_file() and source.name.upper() == "DICOMDIR" else source
+        for path in _walk(root) if root.is_dir() else iter((root,)):
+            label = os.path.relpath(path, root.parent)
+            try:
+                _add(path, label, candidates, unusable)
+            except OSError as error:
+                unusable.append(Unusable(label=label, reason=f"it cannot be read ({error.strerror})"))
+    return candidates, unusable
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    failures: list[OSError] = []
+    for parent, folders, names in os.walk(folder, onerror=failures.append):
+        folders.sort()
+        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("._"))
+    if failures and failures[0].filename == os.fspath(folder):
+        raise StorageError(
+            f"Folder {folder.name!r} cannot be read ({failures[0].strerror}).", remedy="Check that you may open it."
+        ) from failures[0]
+
+
+def _add(path: Path, label: str, candidates: list[Candidate], unusable: list[Unusable]) -> None:
+    status = path.stat()
+    if not path.is_file():
+        return  # sockets, pipes and devices could be waited for without end
+    mark = f"{status.st_size}-{status.st_mtime_ns}"
+    if path.suffix.lower() == ".zip":
+        _add_zip(path, label, mark, candidates, unusable)
+    else:
+        candidates.append(Candidate(path=path, label=label, size_bytes=status.st_size, fingerprint=mark))
+
+
+def _add_zip(path: Path, label: str, mark: str, candidates: list[Candidate], unusable: list[Unusable]) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, zlib.error) as error:
+        unusable.append(Unusable(label=label, reason=f"the zip archive is damaged ({type(error).__name__})"))
+        return
+    if len(entries) > MOST_ZIP_ENTRIES:
+        unusable.append(Unusable(label=label, reason=f"it holds more than {MOST_ZIP_ENTRIES} entries"))
+        return
+    for number, entry in enumerate(entries):
+        if entry.is_dir():
+            continue
+        inside = f"{label}, entry {number + 1}"
+        if reason := _refuse(entry):
+            unusable.append(Unusable(label=inside, reason=reason))
+        else:
+            candidates.append(
+                Candidate(path=path, label=inside, size_bytes=entry.file_size, fingerprint=mark, zip_entry=number)
+            )
+
+
+def _refuse(entry: zipfile.ZipInfo) -> str:
+    if entry.flag_bits & 1:
+        return "it is encrypted: unpack it first"
+    if entry.file_size > LARGEST_ENTRY_BYTES:
+        return f"it says that it is larger than {LARGEST_ENTRY_BYTES >> 30} GB"
+    if entry.file_size > max(_RATIO_FLOOR_BYTES, LARGEST_RATIO * entry.compress_size):
+        return f"it unpacks to more than {LARGEST_RATIO} times its size"
+    return ""
+
+
+def unpack_entry(candidate: Candidate, target: Path) -> None:
+    """Unpack one entry of a zip archive to ``target``; the names in the archive are never used.
+
+    Raises
+    ------
+    StorageError
+        When the entry is damaged, or larger than it says.
+    """
+    assert candidate.zip_entry is not None
+    try:
+        with zipfile.ZipFile(candidate.path) as archive:
+            entry = archive.infolist()[candidate.zip_entry]
+            with archive.open(entry) as packed, target.open("wb") as file:
+                left = entry.file_size
+                while chunk := packed.read(min(_CHUNK_BYTES, left + 1)):
+                    left -= len(chunk)
+                    if left < 0:
+                        raise StorageError("it is larger than the archive says")
+                    file.write(chunk)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, IndexError, ValueError) as error:
+        raise StorageError(f"it is damaged in the zip archive ({type(error).__name__})") from error
