@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import star_core
+from star_core.archive.audit import AuditAction, write_down
 from star_core.clinical.fields import MODEL_FIELDS, encode_record
 from star_core.clinical.record import record_to_mapping, validate_record
 from star_core.cohort.prepare import build_model_input
@@ -111,7 +112,7 @@ class Assessor:
         progress(3, _STEPS)
         regions = compute_region_risks(prediction.risk_map, model_input)
         progress(_STEPS, _STEPS)
-        return Assessment(
+        assessment = Assessment(
             case_id=case.case_id,
             forecast=prediction.forecast,
             risk_map=prediction.risk_map,
@@ -120,6 +121,13 @@ class Assessor:
             findings=(*self._findings_on_model(), *seen.findings, *validate_record(case.clinical)),
             provenance=self._provenance(case, model_input),
         )
+        details: dict[str, str | int] = {
+            "model": self.card.name,
+            "card_digest": self.card.card_digest,
+            "findings": len(assessment.findings),
+        }
+        write_down(AuditAction.ASSESSMENT, subject=case.case_id, details=details)
+        return assessment
 
     def explain_attention(self, case: Case, year: int, outcome: ExplainedOutcome) -> Attention:
         """Return the Grad-CAM of a case's forecast and its shares by organ.

@@ -1,4 +1,4 @@
-"""Paths of the optional real data, shared by all tests."""
+"""What all tests share: a home of their own, and paths of the optional real data."""
 
 from pathlib import Path
 
@@ -13,6 +13,14 @@ def real_data(relative: str) -> Path:
     if not path.exists():
         pytest.skip(f"real data {relative!r} is not on this machine")
     return path
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees or changes the user's models, studies and settings."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("STAR_HOME", str(home))
+    return home
 
 
 @pytest.fixture

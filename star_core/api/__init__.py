@@ -26,7 +26,7 @@ from star_core.api.cohorts import (
 )
 from star_core.api.measures import check_maps, compare_models, evaluate_model, run_benchmarks
 from star_core.api.models import fine_tune, install_model, train
-from star_core.api.studies import import_studies, open_archive
+from star_core.api.studies import delete_studies, import_studies, open_archive, undo_deletion, verify_audit
 from star_core.model.registry import ModelInfo, activate_model, list_models
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "check_maps",
     "coarsen_cohort",
     "compare_models",
+    "delete_studies",
     "demo_case",
     "evaluate_model",
     "explain_attention",
@@ -55,6 +56,8 @@ __all__ = [
     "preparation",
     "run_benchmarks",
     "train",
+    "undo_deletion",
+    "verify_audit",
     "write_assessment",
     "write_attention",
     "write_demo",

@@ -45,7 +45,8 @@ def write_assessment(case: Case, assessment: Assessment, out: Path) -> None:
     with new_folder(out) as folder:
         write_forecast_json(assessment, folder / "forecast.json")
         write_nifti_series(assessment.risk_map.density_per_ml, assessment.risk_map.geometry, folder / "riskmap.nii.gz")
-        write_report(case, assessment, folder / "report.pdf")
+        _write_pdf(case, assessment, folder / "report.pdf")
+    _write_down_export(assessment.case_id, "assessment")
 
 
 def explain_attention(
@@ -98,10 +99,22 @@ def write_attention(attention: Attention, out: Path) -> None:
     with new_folder(out) as folder:
         write_nifti_series(heatmap.heat[None], heatmap.geometry, folder / "heatmap.nii.gz")
         write_shares_json(attention, folder / "shares.json")
+    _write_down_export(attention.case_id, "attention")
 
 
 def write_report(case: Case, assessment: Assessment, path: Path) -> None:
     """Write the PDF report of an assessment."""
+    _write_pdf(case, assessment, path)
+    _write_down_export(assessment.case_id, "report")
+
+
+def _write_pdf(case: Case, assessment: Assessment, path: Path) -> None:
     from star_core.report.pdf import write_report as write_pdf
 
     write_pdf(case, assessment, path)
+
+
+def _write_down_export(case_id: str, what: str) -> None:
+    from star_core.archive.audit import AuditAction, write_down
+
+    write_down(AuditAction.EXPORT, subject=case_id, details={"what": what})

@@ -1,4 +1,4 @@
-"""The local archive of studies."""
+"""The local archive of studies, and the audit trail of what was done with them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from star_core.types import ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:
     from star_core.archive.archive import Archive
+    from star_core.archive.audit import AuditReport
     from star_core.archive.importer import ImportReport
 
 
@@ -32,5 +33,44 @@ def import_studies(
 ) -> ImportReport:
     """Import folders, files, DICOMDIRs and zip archives; see :func:`star_core.archive.importer.import_studies`."""
     from star_core.archive import importer
+    from star_core.archive.audit import AuditAction, to_subject, write_down
 
-    return importer.import_studies(archive, sources, link=link, progress=progress)
+    report = importer.import_studies(archive, sources, link=link, progress=progress)
+    details = {
+        "files": report.imported,
+        "duplicates": report.duplicates,
+        "failed": len(report.failed),
+        "studies": len(report.studies),
+    }
+    write_down(AuditAction.IMPORT, subject=to_subject(*map(str, sources)), details=details)
+    return report
+
+
+def delete_studies(archive: Archive, studies: Sequence[int]) -> int:
+    """Take studies out of an archive and return the number of the deletion, by which it can be undone."""
+    from star_core.archive.audit import AuditAction, to_subject, write_down
+
+    number = archive.delete_studies(studies)
+    write_down(
+        AuditAction.DELETION,
+        subject=to_subject(str(archive.folder), *map(str, studies)),
+        details={"studies": len(studies), "deletion": number},
+    )
+    return number
+
+
+def undo_deletion(archive: Archive, number: int | None = None) -> int:
+    """Bring back what a deletion, the last one if not told, took away; return how many files came back."""
+    from star_core.archive.audit import AuditAction, to_subject, write_down
+
+    count = archive.undo_deletion(number)
+    write_down(AuditAction.UNDONE_DELETION, subject=to_subject(str(archive.folder)), details={"files": count})
+    return count
+
+
+def verify_audit(folder: Path | None = None) -> AuditReport:
+    """Return whether an audit trail, this user's own if not told, is whole."""
+    from star_core.archive.audit import verify_trail
+    from star_core.storage import user_folder
+
+    return verify_trail(folder or user_folder())

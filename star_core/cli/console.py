@@ -23,6 +23,7 @@ from star_core.types import Assessment, Cause, ProgressCallback
 
 if TYPE_CHECKING:
     from star_core.archive.archive import StudyRow
+    from star_core.archive.audit import AuditReport
     from star_core.archive.importer import ImportReport
     from star_core.assessment import Attention
     from star_core.cohort.fetch import Listing
@@ -209,6 +210,14 @@ def print_studies(studies: Sequence[StudyRow]) -> None:
         about = (study.patient_name, study.patient_id, study.birth_date, study.date, " ".join(study.modalities))
         table.add_row(str(study.id), *map(escape, (*about, study.description)), str(study.instance_count))
     _out.print(table)
+
+
+def print_audit(report: AuditReport) -> None:
+    """Print whether an audit trail is whole."""
+    say(f"{report.entries} entries; the last one's hash is {report.last_hash}.")
+    for problem in report.problems:
+        say(f"  {problem}")
+    say("The trail is whole." if report.is_whole else "The trail is not what this program wrote.")
 
 
 def print_models(models: Sequence[ModelInfo]) -> None:

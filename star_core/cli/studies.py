@@ -56,7 +56,7 @@ def delete(
 ) -> None:
     """Take studies out of the archive; `star archive undo` brings them back until `star archive purge`."""
     with api.open_archive(archive) as opened:
-        opened.delete_studies(studies)
+        api.delete_studies(opened, studies)
     console.say(f"{len(studies)} studies are deleted; star archive undo brings them back.")
 
 
@@ -64,7 +64,7 @@ def delete(
 def undo(archive: ArchiveFolder = None) -> None:
     """Bring back what was deleted last."""
     with api.open_archive(archive) as opened:
-        count = opened.undo_deletion()
+        count = api.undo_deletion(opened)
     console.say(f"{count} files are back.")
 
 

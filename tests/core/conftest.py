@@ -25,14 +25,6 @@ SMALL = PreprocessConfig(reduce=4)
 SMALL_GRID = SMALL.grid_shape
 
 
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test sees or changes the user's models and settings."""
-    home = tmp_path / "home"
-    monkeypatch.setenv("STAR_HOME", str(home))
-    return home
-
-
 @pytest.fixture(scope="session")
 def phantom() -> Phantom:
     return draw_phantom(3)
