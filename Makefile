@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SYSTEM_PACKAGES := python3-venv xvfb xauth libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 \
 	libxkbcommon-x11-0 libegl1 libgl1 libglib2.0-0 libfontconfig1 libdbus-1-3 fonts-dejavu-core
-# dcmtk writes the JPEG lossless files that the tests read.
-TEST_PACKAGES := dcmtk
+# dcmtk writes the JPEG lossless files that the tests read, and is their peer on the network, as Orthanc is.
+TEST_PACKAGES := dcmtk orthanc orthanc-dicomweb
 
 .PHONY: setup run test lint bench clean
 
