@@ -24,6 +24,7 @@ from star_core.api.cohorts import (
     write_tcia_cohort,
     write_twin_cohort,
 )
+from star_core.api.deidentify import deidentify
 from star_core.api.measures import check_maps, compare_models, evaluate_model, run_benchmarks
 from star_core.api.models import fine_tune, install_model, train
 from star_core.api.studies import delete_studies, import_studies, open_archive, undo_deletion, verify_audit
@@ -37,6 +38,7 @@ __all__ = [
     "check_maps",
     "coarsen_cohort",
     "compare_models",
+    "deidentify",
     "delete_studies",
     "demo_case",
     "evaluate_model",

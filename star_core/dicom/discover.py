@@ -93,7 +93,7 @@ def discover_series(folder: Path, progress: ProgressCallback = ignore_progress) 
     star_core.errors.CancelledError
         Raised by ``progress``.
     """
-    paths = _list_files(Path(folder))
+    paths = list_files(Path(folder))
     groups: dict[_GroupKey, list[InstanceHeader]] = {}
     broken: list[BrokenFile] = []
     ignored = 0
@@ -122,7 +122,14 @@ def discover_series(folder: Path, progress: ProgressCallback = ignore_progress) 
     return Discovery(series=tuple(sorted(series, key=_reading_order)), ignored_count=ignored, broken=tuple(broken))
 
 
-def _list_files(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
+    """Return a file, or every file below a folder in a fixed order; links to folders are not followed.
+
+    Raises
+    ------
+    star_core.errors.StorageError
+        There is no such folder, or it cannot be read.
+    """
     if folder.is_file():
         return [folder]
     if not folder.is_dir():
