@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -172,7 +172,7 @@ class BatchPool:
         count = children or min(_MAX_CHILDREN, os.cpu_count() or 1)
         self._item_timeout_s, self._memory_mb, self._items_name = item_timeout_s, memory_mb, items_name
         self._workers = [IsolatedWorker(timeout_s=batch_timeout_s, memory_mb=memory_mb) for _ in range(count)]
-        self._idle: SimpleQueue[IsolatedWorker] = SimpleQueue()
+        self._idle: LifoQueue[IsolatedWorker] = LifoQueue()  # the child that worked last is warm
         for worker in self._workers:
             self._idle.put(worker)
         self._pool = ThreadPoolExecutor(count)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as Items
 
 from star_core.dicom.deidentify.profile import Action, Profile
 from star_core.dicom.deidentify.values import is_registered
@@ -79,8 +80,8 @@ _PLACES = frozenset({"InstitutionName", "InstitutionAddress", "InstitutionalDepa
 
 
 def texts_of(value: object) -> list[str]:
-    """Return an element's value or values as text."""
-    if value is None or isinstance(value, bytes | bytearray):
+    """Return an element's value or values as text; bytes and nested items have none of their own."""
+    if value is None or isinstance(value, bytes | bytearray | Items):
         return []
     if isinstance(value, str) or not isinstance(value, Iterable):
         return [str(value)]

@@ -19,6 +19,12 @@ LONGEST_SHIFT_DAYS = 3650
 PSEUDONYM_PREFIX = "STAR-"
 DUMMY_DATE, DUMMY_TIME = "19000101", "000000"
 OLDEST_AGE_YEARS: Final = 89
+_PUBLIC = re.compile(
+    r"1\.2\.840\.10008\.6\.1\.\d{1,4}"  # context groups
+    r"|2\.16\.840\.1\.113883\.6\.\d{1,3}"  # SNOMED CT, LOINC, UCUM, RadLex and others by HL7's register
+    r"|2\.16\.840\.1\.113883\.3\.26\.1\.1"  # NCI Thesaurus
+    r"|2\.16\.840\.1\.119171\.1\.5"  # Foundational Model of Anatomy
+)
 _DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
 _DATE_TIME = re.compile(r"(\d{4})(\d{2})?(\d{2})?(.*)", re.DOTALL)
 _TIME_PART = re.compile(r"(?:\d{2}){0,3}(?:\.\d{1,6})?(?:[+-]\d{4})?")
@@ -52,8 +58,10 @@ class KeyedValues:
 
 
 def is_registered(uid: str) -> bool:
-    """Tell whether the standard itself defines a UID (PS3.6 Annex A): classes, syntaxes, coding schemes, atlases."""
-    return uid in UID_dictionary
+    """Tell whether a UID is everybody's: classes, syntaxes, atlases and context groups of the standard (PS3.6 Annex A),
+    and the coding schemes that it refers to (PS3.16 Table 8-1). A root alone makes none: anything can stand behind it.
+    """
+    return uid in UID_dictionary or _PUBLIC.fullmatch(uid) is not None
 
 
 def shift_date(text: str, days: int) -> str | None:

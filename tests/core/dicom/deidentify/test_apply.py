@@ -202,7 +202,9 @@ def test_a_name_in_any_script_is_found_in_kept_text(name: str, note: str) -> Non
     assert copy.ConvolutionKernel == "B30f"
 
 
-@pytest.mark.parametrize("text", ["DOE", "doe_jane", "DoeJane", "a-12345", "see 19410203", "born 03.02.1941", "x Jane^D"])
+@pytest.mark.parametrize(
+    "text", ["DOE", "doe_jane", "DoeJane", "a-12345", "see 19410203", "born 03.02.1941", "x Jane^D"]
+)
 def test_a_kept_text_that_names_the_patient_goes(text: str) -> None:
     source = build_source()
     source.SegmentDescription = text

@@ -19,7 +19,15 @@ from star_core.dicom.deidentify.profile import Action, Profile, read_basic_profi
 from star_core.dicom.deidentify.values import KeyedValues
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-FILLERS = {"DA": "20200131", "DT": "20200131101500", "TM": "101500", "AS": "050Y", "DS": "7", "IS": "7", "UI": "1.2.3.4"}
+FILLERS = {
+    "DA": "20200131",
+    "DT": "20200131101500",
+    "TM": "101500",
+    "AS": "050Y",
+    "DS": "7",
+    "IS": "7",
+    "UI": "1.2.3.4",
+}
 NUMBERS = frozenset({"FD", "FL", "SL", "SS", "UL", "US", "AT"})
 
 
