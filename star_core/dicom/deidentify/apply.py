@@ -198,6 +198,8 @@ class DatasetDeidentifier:
     def _holds_trace(self, element: DataElement) -> bool:
         if element.VR in TEXT_VRS:
             return any(map(self._finder.is_in_text, texts_of(element.value)))
+        if element.VR == "IS":
+            return any(map(self._finder.is_number, texts_of(element.value)))
         if element.VR in BINARY_VRS and isinstance(element.value, bytes):
             return self._finder.is_in_bytes(element.value, self._encodings)
         return False

@@ -190,7 +190,7 @@ def _set_pixels(source: Dataset, new: Dataset, syntax: UID, subject: Subject) ->
     has_overlay = _has_embedded_overlay(source)
     if syntax.is_compressed and not syntax.is_deflated:
         finder = TraceFinder(phrase for phrase in subject.phrases if len(phrase) >= LONG_PHRASE)
-        if finder.is_in_bytes(bytes(data)):
+        if finder.is_in_bytes(bytes(data), numbers=False):
             raise BrokenDicomError("its compressed pixels carry a patient's text as a comment")
         if has_overlay:
             raise BrokenDicomError("an overlay, which may be text, lies within its compressed pixels")

@@ -89,6 +89,12 @@ def _refuse_misplaced(sources: Sequence[Path], out: Path, options: DeidentifyOpt
                 f"{secret.name!r} tells who the patients are and would lie in the output folder.",
                 remedy="Keep it somewhere else.",
             )
+    table = options.write_mapping_file
+    if table is not None and table.exists():
+        raise StorageError(
+            f"{table.name!r} is there already and may be the only record of an earlier run.",
+            remedy="Choose another name.",
+        )
     if any(target.is_relative_to(source.resolve()) for source in sources):
         raise StorageError(
             "The output folder would lie among the originals.", remedy="Choose a folder outside of what is copied."

@@ -14,11 +14,12 @@ from star_core.dicom.deidentify.profile import Action, Profile
 from star_core.dicom.deidentify.values import is_registered
 from star_core.dicom.deidentify.words import SAFE_WORDS, fold
 
-LONGEST_PHRASE = 200
+SHORTEST_PHRASE, LONGEST_PHRASE = 2, 200
 SHORTEST_WORD, SHORTEST_IN_BYTES, SHORTEST_WITHIN_WORDS = 3, 5, 6
 _IMPLEMENTATION = 0x00020012
 _DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
 _UID = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.])")
+_NUMBER = re.compile(r"(?<![\d.])\d+(?![\d.])")
 _SPLIT = re.compile(r"[\s^=,.;:/\\()_-]+")
 
 
@@ -66,7 +67,10 @@ def _collect(dataset: Dataset, profile: Profile, found: _Found) -> None:
         elif profile.is_identity(int(tag), element.VR):
             for value in values:
                 is_place = element.keyword in _PLACES
-                found.phrases.update(to_phrases(value, is_name=element.VR == "PN", is_place=is_place))
+                phrases = to_phrases(value, is_name=element.VR == "PN", is_place=is_place)
+                found.phrases.update(
+                    phrase for phrase in phrases if len(phrase) >= SHORTEST_WORD or element.keyword in _PATIENT
+                )
 
 
 def _uids_of(element: DataElement, profile: Profile, found: _Found) -> set[str]:
@@ -76,6 +80,7 @@ def _uids_of(element: DataElement, profile: Profile, found: _Found) -> set[str]:
     return found.kept_uids if kept else found.uids
 
 
+_PATIENT = frozenset({"PatientName", "PatientID"})
 _PLACES = frozenset({"InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName"})
 
 
@@ -97,8 +102,8 @@ def to_phrases(text: str, *, is_name: bool = False, is_place: bool = False) -> I
     leading zeros.
     """
     whole = fold(text)
-    if not whole or len(whole) > LONGEST_PHRASE:
-        return
+    if not SHORTEST_PHRASE <= len(whole) <= LONGEST_PHRASE:
+        return  # a single letter or digit identifies nobody, and is everywhere
     yield whole
     stripped = whole.lstrip("0")
     if whole.isdigit() and len(stripped) >= SHORTEST_WORD:
@@ -106,7 +111,7 @@ def to_phrases(text: str, *, is_name: bool = False, is_place: bool = False) -> I
     if is_name:
         for group in text.split("="):
             parts = [part for part in map(fold, _SPLIT.split(group)) if part]
-            yield from parts
+            yield from (part for part in parts if len(part) >= SHORTEST_PHRASE)
             if len(parts) > 1:
                 yield "".join(parts[:2])
                 yield "".join(reversed(parts[:2]))
@@ -130,6 +135,7 @@ class TraceFinder:
         words: list[str] = []
         anywhere: list[str] = []
         in_bytes: list[str] = []
+        numbers: list[str] = []
         phrases = set(phrases)
         for phrase in {*phrases, *_written_dates(dates)}:
             if not strict and all(word in SAFE_WORDS for word in phrase.split()):
@@ -142,10 +148,11 @@ class TraceFinder:
             (anywhere if within else words).append(phrase)
             # A shifted date may be the true one of another visit, so bytes are not searched for dates.
             if phrase in phrases and len(phrase.encode()) >= SHORTEST_IN_BYTES:
-                in_bytes.append(phrase)
+                (numbers if phrase.isdecimal() else in_bytes).append(phrase)
         self._anywhere = _alternatives(anywhere)
         self._words = _alternatives(words, within=False)
         self._in_bytes = _alternatives(in_bytes)
+        self._numbers = frozenset(numbers)
 
     def is_in_text(self, text: str) -> bool:
         """Tell whether a text holds a trace."""
@@ -158,11 +165,20 @@ class TraceFinder:
         """Tell whether one of the UIDs stands in a text."""
         return any(uid in self._uids for uid in _UID.findall(text)) or text.strip(" \0") in self._uids
 
-    def is_in_bytes(self, data: bytes, encodings: Iterable[str] = ()) -> bool:
-        """Tell whether bytes hold a trace in one of the encodings, UTF-8, UTF-16 or Latin-1."""
+    def is_number(self, text: str) -> bool:
+        """Tell whether a whole number is one of the identifiers, with or without leading zeros."""
+        return text.strip(" \0+") in self._numbers
+
+    def is_in_bytes(self, data: bytes, encodings: Iterable[str] = (), *, numbers: bool = True) -> bool:
+        """Tell whether bytes hold a trace in one of the encodings, UTF-8, UTF-16 or Latin-1.
+
+        ``numbers`` looks for identifiers of digits too, which among coordinates and pixels would be found by chance.
+        """
         for encoding in {"utf-8", "latin-1", "utf-16-le", *encodings}:
             text = data.decode(encoding, "ignore")
             if self._in_bytes.search(fold(text.replace("\0", " "))) or self.has_uid(text):
+                return True
+            if numbers and not self._numbers.isdisjoint(_NUMBER.findall(text)):
                 return True
         return False
 

@@ -21,6 +21,7 @@ DUMMY_DATE, DUMMY_TIME = "19000101", "000000"
 OLDEST_AGE_YEARS: Final = 89
 _PUBLIC = re.compile(
     r"1\.2\.840\.10008\.6\.1\.\d{1,4}"  # context groups
+    r"|1\.2\.840\.10008\.5\.1\.4\.1\.1\.\d{1,3}(\.\d{1,2}){0,3}"  # storage classes, also later ones
     r"|2\.16\.840\.1\.113883\.6\.\d{1,3}"  # SNOMED CT, LOINC, UCUM, RadLex and others by HL7's register
     r"|2\.16\.840\.1\.113883\.3\.26\.1\.1"  # NCI Thesaurus
     r"|2\.16\.840\.1\.119171\.1\.5"  # Foundational Model of Anatomy

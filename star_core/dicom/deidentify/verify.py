@@ -89,6 +89,9 @@ class _Check:
                     return "a UID of the source"
             case "DA" | "DT":
                 return self._judge_dates(place, element, texts)
+            case "IS":
+                if any(map(self.finder.is_number, texts)):
+                    return "an identifier of the source"
             case vr if vr in TEXT_VRS:
                 if any(map(self.finder.is_in_text, texts)):
                     return "a name, identifier, date or UID of the source"
@@ -165,5 +168,5 @@ def _check_head(written: FileDataset, path: Path, finder: TraceFinder) -> Iterat
     except OSError as error:
         raise BrokenDicomError(f"the file cannot be read back ({error.strerror})") from error
     pixels = sum(len(written[tag].value) for tag in PIXELS if tag in written)
-    if finder.is_in_bytes(data[: max(_PREAMBLE_BYTES, len(data) - pixels)]):
+    if finder.is_in_bytes(data[: max(_PREAMBLE_BYTES, len(data) - pixels)], numbers=False):
         yield "file: a name, identifier or UID of the source, outside of any known element"

@@ -168,8 +168,9 @@ def test_overlays_and_curves_go_and_a_region_stays_where_graphics_are_cleaned() 
         source.add_new(group << 16 | 0x3000, "OW", b"\0" * 8)
         source.add_new(group << 16 | 0x4000, "LT", "Jane")
     source.add_new(0x50000040, "SH", "Jane")
-    assert not [tag for tag in deidentify(source).keys() if tag.group >= 0x5000]
-    kept = [int(tag) for tag in deidentify(source, ProfileOption.CLEAN_GRAPHICS).keys() if tag.group >= 0x5000]
+    assert not [one for one in deidentify(source) if one.tag.group >= 0x5000]
+    cleaned = deidentify(source, ProfileOption.CLEAN_GRAPHICS)
+    kept = [int(one.tag) for one in cleaned if one.tag.group >= 0x5000]
     assert kept == [0x60020010, 0x60020011, 0x60020040, 0x60023000]
 
 
@@ -222,6 +223,16 @@ def test_bytes_that_name_the_patient_go() -> None:
     source = build_source()
     source.ICCProfile = b"\0\1\2Doe Jane\0\3"
     assert "ICCProfile" not in deidentify(source)
+
+
+def test_a_number_that_is_an_identifier_goes_and_others_stay() -> None:
+    source = build_source()
+    source.PatientID, source.SeriesNumber, source.AcquisitionNumber = "00471100", 471100, 47110
+    source.PixelSpacing = ["0.471100", "0.471100"]
+    copy = deidentify(source)
+    assert copy.SeriesNumber is None
+    assert copy.AcquisitionNumber == 47110
+    assert copy.PixelSpacing == source.PixelSpacing
 
 
 def test_short_identifiers_count_only_as_a_whole_text() -> None:

@@ -54,6 +54,8 @@ def test_the_command_writes_copies_a_report_a_table_and_the_trail(series: Path, 
     assert oct(table.stat().st_mode & 0o777) == "0o600"
     trail = (own_home / "audit.jsonl").read_text()
     assert '"export"' in trail
+    with pytest.raises(StorageError, match="there already"):
+        api.deidentify([series], tmp_path / "again", DeidentifyOptions(write_mapping_file=table))
     everything = trail + "".join(map(str, (tmp_path / "out").rglob("*"))) + result.stdout
     for telling in ("Doe", "4711", "Elsewhere", "1941", "2.25.1001"):
         assert telling not in everything
