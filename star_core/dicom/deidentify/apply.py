@@ -196,6 +196,8 @@ class DatasetDeidentifier:
         return None
 
     def _holds_trace(self, element: DataElement) -> bool:
+        if element.VR == "CS":
+            return any(map(self._finder.is_in_term, texts_of(element.value)))
         if element.VR in TEXT_VRS:
             return any(map(self._finder.is_in_text, texts_of(element.value)))
         if element.VR == "IS":

@@ -135,11 +135,7 @@ def _set_flags(source: Dataset, new: Dataset, profile: Profile, subject: Subject
     new.SpecificCharacterSet = "ISO_IR 192"
     new.PatientName = new.PatientID = subject.pseudonym
     new.PatientIdentityRemoved = "YES"
-    new.DeidentificationMethod = [
-        f"STAR Viewer {star_core.__version__}"[:LONGEST_LO],
-        f"{EDITION}, basic profile"[:LONGEST_LO],
-        *(option.value for option in sorted(profile.options)),
-    ]
+    new.DeidentificationMethod = build_method(profile)
     new.DeidentificationMethodCodeSequence = Items(
         [*_earlier_codes(source, options.codes), *map(_to_item, options.codes)]
     )
@@ -150,6 +146,15 @@ def _set_flags(source: Dataset, new: Dataset, profile: Profile, subject: Subject
         new.BurnedInAnnotation = "YES"
     if Risk.FACE in risks and not new.get("RecognizableVisualFeatures") and _PIXEL_DATA in new:
         new.RecognizableVisualFeatures = "YES"
+
+
+def build_method(profile: Profile) -> list[str]:
+    """Return the values of DeidentificationMethod (0012,0063)."""
+    return [
+        f"STAR Viewer {star_core.__version__}"[:LONGEST_LO],
+        f"{EDITION}, basic profile"[:LONGEST_LO],
+        *(option.value for option in sorted(profile.options)),
+    ]
 
 
 def _to_item(code: MethodCode) -> Dataset:

@@ -15,6 +15,8 @@ from star_core.dicom.deidentify.values import is_registered
 from star_core.dicom.deidentify.words import SAFE_WORDS, fold
 
 SHORTEST_PHRASE, LONGEST_PHRASE = 2, 200
+LARGE_BYTES = 1 << 18
+SHORTEST_TERM = 4
 SHORTEST_WORD, SHORTEST_IN_BYTES, SHORTEST_WITHIN_WORDS = 3, 5, 6
 _IMPLEMENTATION = 0x00020012
 _DATE = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
@@ -153,6 +155,8 @@ class TraceFinder:
         self._words = _alternatives(words, within=False)
         self._in_bytes = _alternatives(in_bytes)
         self._numbers = frozenset(numbers)
+        self._terms = frozenset(phrase for phrase in words + anywhere if len(phrase) >= SHORTEST_TERM)
+        self._in_large = re.compile(b"|".join(map(re.escape, map(str.encode, in_bytes))) or b"(?!)", re.IGNORECASE)
 
     def is_in_text(self, text: str) -> bool:
         """Tell whether a text holds a trace."""
@@ -160,6 +164,11 @@ class TraceFinder:
         if folded in self._short or self._anywhere.search(folded) or self._words.search(folded):
             return True
         return self.has_uid(text)
+
+    def is_in_term(self, text: str) -> bool:
+        """Tell whether a code string holds a trace: its terms are short and many, and a name may be one of them."""
+        folded = fold(text)
+        return folded in self._terms or self._anywhere.search(folded) is not None or self.has_uid(text)
 
     def has_uid(self, text: str) -> bool:
         """Tell whether one of the UIDs stands in a text."""
@@ -173,7 +182,10 @@ class TraceFinder:
         """Tell whether bytes hold a trace in one of the encodings, UTF-8, UTF-16 or Latin-1.
 
         ``numbers`` looks for identifiers of digits too, which among coordinates and pixels would be found by chance.
+        Much data, such as compressed pixels, is searched for UTF-8 only.
         """
+        if len(data) > LARGE_BYTES:
+            return self._in_large.search(data) is not None
         for encoding in {"utf-8", "latin-1", "utf-16-le", *encodings}:
             text = data.decode(encoding, "ignore")
             if self._in_bytes.search(fold(text.replace("\0", " "))) or self.has_uid(text):

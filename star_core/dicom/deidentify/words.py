@@ -39,9 +39,9 @@ _PROTOCOL = """
     enterography biopsy ablation guidance planning simulation stealth research only use other ge siemens philips
     toshiba canon hitachi fuji neusoft agfa kodak carestream elscint picker marconi medical systems healthcare
     healthineers gehealthcare vitrea osirix slicer highdicom phantom demonstration synthetic unknown none normal
-    unspecified anonymous anonymized removed star viewer iv oral po rectal intravenous iodine iodinated iohexol
-    iopamidol iomeprol iopromide iodixanol ioversol omnipaque isovue ultravist visipaque optiray imeron gadolinium
-    barium saline
+    unspecified anonymous anonymized removed star viewer full half yes no iv oral po rectal intravenous iodine
+    iodinated iohexol iopamidol iomeprol iopromide iodixanol ioversol omnipaque isovue ultravist visipaque optiray
+    imeron gadolinium barium saline
 """
 _UNIT_NAMES = "mm cm m s sec seconds min ml kv kvp ma mas hu mg g kg ms hz x % iv"
 _UNITS = frozenset(_UNIT_NAMES.split())
@@ -54,6 +54,8 @@ _SEPARATORS = re.compile(r"[\s^=_/\\()\[\]{}+,;:&|*\"'<>-]+")
 
 def fold(text: str) -> str:
     """Return text as it is compared: without case, accents and the separators of DICOM names, single spaces."""
+    if text.isascii():
+        return " ".join(text.replace("^", " ").replace("=", " ").casefold().split())
     plain = unicodedata.normalize("NFKD", text.replace("^", " ").replace("=", " "))
     kept = "".join(character for character in plain if not unicodedata.combining(character))
     return " ".join(unicodedata.normalize("NFC", kept).casefold().split())

@@ -204,6 +204,20 @@ def test_accents_hide_no_name(series: Path, tmp_path: Path) -> None:
     assert find_leaks(source, target, profile=profile, values=values, subject=subject)
 
 
+@pytest.mark.parametrize(
+    "name", ["Ba\u0161i\u0107^Option", "No^Yes", "Hfs^Axial", "Li^Na", "Profile^Clean Dates", "Star^Viewer"]
+)
+def test_a_name_that_is_a_word_of_the_standard_costs_no_copy(series: Path, tmp_path: Path, name: str) -> None:
+    source, target = tmp_path / "source.dcm", tmp_path / "copy.dcm"
+    dataset = pydicom.dcmread(min(series.iterdir()))
+    dataset.PatientName = name
+    dataset.save_as(source)
+    profile, values, subject = write_one(source, target)
+    assert find_leaks(source, target, profile=profile, values=values, subject=subject) == ()
+    copy = pydicom.dcmread(target)
+    assert (copy.BurnedInAnnotation, copy.PatientPosition, copy.ImageType[2]) == ("NO", "HFS", "AXIAL")
+
+
 def test_a_copy_with_a_leak_is_not_delivered(series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from star_core.isolation import BatchPool
 
