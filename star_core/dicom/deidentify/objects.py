@@ -20,9 +20,9 @@ from pydicom.uid import UID, ExplicitVRBigEndian
 import star_core
 from star_core.dicom.deidentify.apply import PIXELS, DatasetDeidentifier, Subject
 from star_core.dicom.deidentify.attribute_types import AttributeTypes
-from star_core.dicom.deidentify.options import DeidentifyOptions, MethodCode, ProfileOption
-from star_core.dicom.deidentify.profile import EDITION, Profile
-from star_core.dicom.deidentify.risks import Risk
+from star_core.dicom.deidentify.options import EDITION, DeidentifyOptions, MethodCode, ProfileOption
+from star_core.dicom.deidentify.profile import Profile
+from star_core.dicom.deidentify.report import Risk
 from star_core.dicom.deidentify.traces import TraceFinder, collect_traces, texts_of
 from star_core.dicom.deidentify.values import KeyedValues, is_registered
 from star_core.dicom.scan import BrokenDicomError, syntax_by_encoding

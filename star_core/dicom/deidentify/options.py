@@ -9,6 +9,8 @@ from pathlib import Path
 
 from star_core.errors import StorageError
 
+EDITION = "PS3.15 2026c Table E.1-1"
+"""The table that dicom-anonymizer holds and the profile follows."""
 _CLEAN = "clean-"
 
 

@@ -16,7 +16,6 @@ from star_core.dicom.deidentify import columns
 from star_core.dicom.deidentify.attribute_types import AttributeType
 from star_core.dicom.deidentify.options import ProfileOption
 
-EDITION = "PS3.15 2026c Table E.1-1"
 BINARY_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 TEXT_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 FIRST_GROUP = 0x0008

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 
 import star_core
-from star_core.dicom.deidentify.options import MethodCode
-from star_core.dicom.deidentify.profile import EDITION
-from star_core.dicom.deidentify.risks import Risk
+from star_core.dicom.deidentify.options import EDITION, MethodCode
 
 JSON_FILE, TEXT_FILE = "deidentification-report.json", "deidentification-report.md"
 PIXELS_NOTE = (
     "Pixels were not cleaned: text in them, and a face that can be computed from them, are as they were. "
     "Look at every series with a warning before you give it away."
 )
+
+
+class Risk(StrEnum):
+    """What pixels may show."""
+
+    BURNT_IN_TEXT = "burnt-in text"
+    FACE = "face"
+
+
 _RISK_NOTES = {
     Risk.BURNT_IN_TEXT: "may show text, such as a name, in its pixels",
     Risk.FACE: "may cover the face, which can be computed from it",

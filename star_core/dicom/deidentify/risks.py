@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from pydicom.dataset import Dataset
 
+from star_core.dicom.deidentify.report import Risk
 from star_core.dicom.deidentify.traces import texts_of
 from star_core.dicom.deidentify.values import is_registered
 from star_core.dicom.deidentify.words import fold
 
 WHOLE_BODY_MM = 800.0
 """From the thighs to the shoulders is less; a longer series may reach the head."""
-
-
-class Risk(StrEnum):
-    """What pixels may show."""
-
-    BURNT_IN_TEXT = "burnt-in text"
-    FACE = "face"
 
 
 _LEFT_OUT_CLASSES = {

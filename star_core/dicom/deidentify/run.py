@@ -19,12 +19,13 @@ from star_core.dicom.deidentify.report import (
     ActionCount,
     DeidentificationReport,
     LeftOutFile,
+    Risk,
     SeriesWarning,
     build_warning,
     describe_software,
     write_report,
 )
-from star_core.dicom.deidentify.risks import WHOLE_BODY_MM, Risk
+from star_core.dicom.deidentify.risks import WHOLE_BODY_MM
 from star_core.dicom.deidentify.values import KeyedValues
 from star_core.dicom.discover import list_files
 from star_core.errors import DicomError, StorageError

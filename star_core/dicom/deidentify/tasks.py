@@ -14,7 +14,8 @@ from star_core.dicom.deidentify.apply import Subject
 from star_core.dicom.deidentify.objects import read_dataset, write_deidentified
 from star_core.dicom.deidentify.options import ProfileOption
 from star_core.dicom.deidentify.profile import Profile
-from star_core.dicom.deidentify.risks import Risk, find_reason_to_leave_out, find_risks
+from star_core.dicom.deidentify.report import Risk
+from star_core.dicom.deidentify.risks import find_reason_to_leave_out, find_risks
 from star_core.dicom.deidentify.traces import collect_traces, texts_of
 from star_core.dicom.deidentify.values import KeyedValues
 from star_core.dicom.deidentify.verify import find_leaks

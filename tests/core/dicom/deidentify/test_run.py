@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -19,7 +20,8 @@ from star_core.dicom.deidentify.apply import Subject
 from star_core.dicom.deidentify.keys import read_mapping
 from star_core.dicom.deidentify.options import DeidentifyOptions, ProfileOption, build_options
 from star_core.dicom.deidentify.profile import Profile
-from star_core.dicom.deidentify.risks import Risk, find_reason_to_leave_out, find_risks
+from star_core.dicom.deidentify.report import Risk
+from star_core.dicom.deidentify.risks import find_reason_to_leave_out, find_risks
 from star_core.dicom.deidentify.values import KeyedValues
 from star_core.dicom.deidentify.verify import find_leaks
 from star_core.errors import CancelledError, DicomError, StorageError
@@ -234,6 +236,53 @@ def test_a_copy_with_a_leak_is_not_delivered(series: Path, tmp_path: Path, monke
     (left_out,) = report.left_out
     assert "SoftwareVersions" in left_out.reason
     assert len(list((tmp_path / "out").rglob("*.dcm"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("character_set", "name", "note"),
+    [
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎", "山田太郎様"),
+        (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동", "홍길동 님"),
+        ("ISO_IR 144", "Люкceмбypг^Иван", "снимок Люкceмбypг"),
+        ("ISO_IR 126", "Διονυσιος^Νικος", "για Διονυσιος"),
+        ("ISO_IR 100", "Äneas^Rüdiger", "von Rudiger"),
+        ("GB18030", "Wang^XiaoDong=王^小东", "王小东的图像"),
+    ],
+)
+def test_names_are_found_in_the_character_set_of_the_file(
+    series: Path, tmp_path: Path, character_set: str | list[str], name: str, note: str
+) -> None:
+    source, target = tmp_path / "source.dcm", tmp_path / "copy.dcm"
+    dataset = pydicom.dcmread(min(series.iterdir()))
+    dataset.SpecificCharacterSet, dataset.PatientName = character_set, name
+    dataset.SegmentDescription, dataset.ConvolutionKernel = note, "B30f"
+    dataset.save_as(source)
+    profile, values, subject = write_one(source, target)
+    assert find_leaks(source, target, profile=profile, values=values, subject=subject) == ()
+    copy = pydicom.dcmread(target)
+    assert "SegmentDescription" not in copy
+    assert copy.ConvolutionKernel == "B30f"
+    copy.SegmentDescription = note
+    copy.save_as(target)
+    assert find_leaks(source, target, profile=profile, values=values, subject=subject)
+
+
+def test_a_file_that_ends_its_child_costs_itself_only(
+    series: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from star_core.isolation import IsolatedWorker, IsolationError
+
+    call, killer = IsolatedWorker.call, os.fspath(sorted(series.iterdir())[1])
+
+    def die(self: IsolatedWorker, task: str, options: dict[str, Any], payload: bytes = b"") -> Any:
+        if task == tasks.WRITE_TASK and any(item["source"] == killer for item in options["items"]):
+            raise IsolationError("ValueError: Doe^Jane")
+        return call(self, task, options, payload)
+
+    monkeypatch.setattr(IsolatedWorker, "call", die)
+    report = api.deidentify([series], tmp_path / "out")
+    assert report.files == 2
+    assert [(one.number, one.reason) for one in report.left_out] == [(2, "working on it was stopped (it failed)")]
 
 
 # --------------------------------------------------------------------------- pixels
