@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import star_core
@@ -92,7 +92,11 @@ class DeidentificationReport:
 
 def describe_software() -> str:
     """Return this program and the library that holds the standard's table, with their versions."""
-    return f"STAR Viewer {star_core.__version__}, dicom-anonymizer {version('dicom-anonymizer')}"
+    try:
+        library = version("dicom-anonymizer")
+    except PackageNotFoundError:  # a package of the program may leave the library's metadata out
+        library = "of this package"
+    return f"STAR Viewer {star_core.__version__}, dicom-anonymizer {library}"
 
 
 def build_warning(series: str, risk: Risk, files: int) -> SeriesWarning:

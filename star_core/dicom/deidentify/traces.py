@@ -16,6 +16,7 @@ from star_core.dicom.deidentify.words import SAFE_WORDS, fold
 
 SHORTEST_PHRASE, LONGEST_PHRASE = 2, 200
 LARGE_BYTES = 1 << 18
+SHORTEST_FILE_UID = 20
 SHORTEST_TERM = 4
 SHORTEST_WORD, SHORTEST_IN_BYTES, SHORTEST_WITHIN_WORDS = 3, 5, 6
 _IMPLEMENTATION = 0x00020012
@@ -163,7 +164,7 @@ class TraceFinder:
         folded = fold(text)
         if folded in self._short or self._anywhere.search(folded) or self._words.search(folded):
             return True
-        return self.has_uid(text)
+        return self.has_uid(text) or any(map(_is_of_a_file, _UID.findall(text)))
 
     def is_in_term(self, text: str) -> bool:
         """Tell whether a code string holds a trace: its terms are short and many, and a name may be one of them."""
@@ -193,6 +194,11 @@ class TraceFinder:
             if numbers and not self._numbers.isdisjoint(_NUMBER.findall(text)):
                 return True
         return False
+
+
+def _is_of_a_file(uid: str) -> bool:
+    """Tell whether a UID in a text must be some file's: too long for a version of a program, and not the standard's."""
+    return len(uid) >= SHORTEST_FILE_UID and not is_registered(uid)
 
 
 def _is_spaceless(phrase: str) -> bool:

@@ -219,6 +219,15 @@ def test_other_text_stays(text: str) -> None:
     assert deidentify(source).SegmentDescription == text
 
 
+def test_a_uid_of_another_file_in_kept_text_goes_and_a_version_stays() -> None:
+    source = build_source()
+    source.SegmentDescription = "drawn on 1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322"
+    source.SoftwareVersions = "12.3.45.6"
+    copy = deidentify(source)
+    assert "SegmentDescription" not in copy
+    assert copy.SoftwareVersions == "12.3.45.6"
+
+
 def test_bytes_that_name_the_patient_go() -> None:
     source = build_source()
     source.ICCProfile = b"\0\1\2Doe Jane\0\3"
