@@ -13,6 +13,7 @@ from pydicom.data import get_testdata_files
 from star_core import api
 from star_core.dicom.deidentify.options import DeidentifyOptions, ProfileOption
 from star_core.dicom.deidentify.report import DeidentificationReport
+from tests.broken import break_file
 from tests.core.dicom.deidentify.reader import assert_nothing_is_left, read_copies, values_by
 
 
@@ -84,3 +85,17 @@ def test_what_cannot_be_cleaned_is_left_out_and_listed(samples: Path, tmp_path: 
         "its pixels are cut short",
     ]
     assert report.not_dicom >= 1
+
+
+def test_broken_files_cost_themselves_only(samples: Path, tmp_path: Path) -> None:
+    good = [path for path in samples.iterdir() if path.name[5:] in ("CT_small.dcm", "MR_small_RLE.dcm", "rtplan.dcm")]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for seed in range(90):
+        _, data = break_file(good[seed % len(good)].read_bytes(), seed)
+        (folder / f"{seed:04}.dcm").write_bytes(data)
+    report = api.deidentify([folder], tmp_path / "out")
+    assert report.files + len(report.left_out) + report.not_dicom == 90
+    assert report.files == report.verified > 0
+    assert len(list((tmp_path / "out").rglob("*.dcm"))) == report.files
+    assert all(one.reason for one in report.left_out)
