@@ -24,7 +24,7 @@ from star_core.archive.database import (
     studies,
     writing,
 )
-from star_core.archive.names import fold, to_display_name
+from star_core.dicom.names import fold, to_display_name
 from star_core.errors import StorageError
 from star_core.storage import storage_error
 
