@@ -166,6 +166,17 @@ class Archive:
             )
         return paths
 
+    def known_instances(self, study_uid: str) -> frozenset[str]:
+        """Return the SOP Instance UIDs that the archive has of a study, by its Study Instance UID."""
+        query = (
+            select(instances.c.sop_uid)
+            .join(series, series.c.id == instances.c.series)
+            .join(studies, studies.c.id == series.c.study)
+            .where(studies.c.study_uid == study_uid, instances.c.deletion.is_(None))
+        )
+        with reading(self.engine) as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def mark_opened(self, study: int) -> None:
         """Remember that a study was opened now."""
         with writing(self.engine) as connection:
