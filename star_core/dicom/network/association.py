@@ -29,6 +29,7 @@ MOST_CONTEXTS = 128
 CONNECT_TIMEOUT_S = 10.0
 _RELEASE_TIMEOUT_S = 2.0
 _CANCEL_WAIT_S = 0.2
+_CLOSE_WAIT_S = 0.3
 _USER_AND_PASSWORD = 2
 
 
@@ -151,6 +152,7 @@ class Client:
         except OSError as error:
             raise self._unreachable(str(error.strerror or error)) from error
         if not association.is_established:
+            self._close(association)
             raise self._explain_refusal(association)
         return association
 
@@ -162,11 +164,20 @@ class Client:
         return identity
 
     def _abort(self, association: Association) -> None:
-        self._break_off()
         with contextlib.suppress(Exception):
             association.abort(block=False)
+        self._close(association)
+        with contextlib.suppress(Exception):
             association.kill()
         self._association = None
+
+    def _close(self, association: Association) -> None:
+        """Break the connection, wait for the thread that reads it, and give its socket back."""
+        self._break_off()
+        if association.dul.is_alive():
+            association.dul.join(_CLOSE_WAIT_S)
+        if self._entity.connection is not None:
+            self._entity.connection._shutdown_socket()
 
     def _break_off(self) -> None:
         if self._entity.connection is not None:
@@ -178,7 +189,7 @@ class Client:
             return
         heard = max(connection.last_heard, self._heard_elsewhere())
         if time.monotonic() - heard > self._server.timeout_s and not self._silent:
-            self._silent = True
+            self._silent, connection.trouble = True, Trouble.SILENT
             connection.break_off()
 
     # ----------------------------------------------------------------------- telling
@@ -188,11 +199,6 @@ class Client:
         connection = self._entity.connection
         trouble = Trouble.CLOSED if connection is None else connection.trouble
         name = self._server.name
-        if self._silent:
-            return NetworkError(
-                f"{name!r} has not answered for {self._server.timeout_s:g} s.",
-                remedy="Try again later; for a slow archive raise the server's time limit.",
-            )
         match trouble:
             case Trouble.GARBAGE:
                 return NetworkError(
@@ -207,8 +213,8 @@ class Client:
             case Trouble.CLOSED | Trouble.UNREACHABLE:
                 return NetworkError(f"{name!r} closed the connection in the middle.", remedy="Try again.")
         return NetworkError(
-            f"{name!r} did not answer within {self._server.timeout_s:g} s, or not as the protocol asks.",
-            remedy="Try again; ask its administrator.",
+            f"{name!r} has not answered for {self._server.timeout_s:g} s.",
+            remedy="Try again later; for a slow archive raise the server's time limit.",
         )
 
     def failed(self, what: str, status: Any) -> FailedRequestError:

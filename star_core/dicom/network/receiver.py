@@ -99,7 +99,7 @@ class Receiver:
             cast(BoundedSocket, association.dul.socket).break_off()
         self._thread.join()
         for association in active:
-            association.join(1.0)
+            association.join(0.2)
 
     @property
     def last_heard(self) -> float:

@@ -28,6 +28,7 @@ from star_core.errors import NetworkError
 from star_core.types import ProgressCallback, ignore_progress
 
 MOST_COMPARED = 2_000
+WITH_WILDCARDS = ("PatientName", "StudyDescription")
 
 
 def echo(server: Server, *, progress: ProgressCallback = ignore_progress) -> None:
@@ -82,7 +83,9 @@ def _find_on_web(
     from star_core.dicom.network.web import WebClient
 
     client = WebClient(server)
-    patterns = {keyword: matching[keyword] for keyword in ("PatientName", "StudyDescription") if keyword in matching}
+    patterns: dict[str, str] = {
+        keyword: matching[keyword] for keyword in ("PatientName", "StudyDescription") if keyword in matching
+    }
     wider = {keyword: to_plain_pattern(pattern) for keyword, pattern in patterns.items()}
 
     def ask() -> tuple[list[Answer], bool]:

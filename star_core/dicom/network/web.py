@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -10,8 +11,8 @@ from xml.etree.ElementTree import ParseError
 from dicomweb_client import DICOMwebClient
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError, ConnectTimeout, HTTPError, RequestException, SSLError
 from requests.exceptions import ConnectionError as RequestConnectionError
-from requests.exceptions import ConnectTimeout, HTTPError, RequestException, SSLError
 from requests.exceptions import Timeout as RequestTimeout
 
 from star_core.dicom.network.intake import Intake, RefusedError, Tally
@@ -30,6 +31,9 @@ MOST_ROWS = 100_000
 ROWS_PER_PAGE = 1_000
 CONNECT_TIMEOUT_S = 10.0
 _TAIL_BYTES = 256
+# URLs of queries hold names of patients, and these libraries log URLs.
+for _name in ("urllib3", "requests", "dicomweb_client", "retrying"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 _ANY_SYNTAX = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 
 
@@ -44,7 +48,7 @@ class WebClient:
 
     def __init__(self, server: Server) -> None:
         self._server, self._guard = server, _Guard()
-        session = Session()
+        self._session = session = Session()
         session.trust_env = False  # neither .netrc nor a proxy of the environment gets to see a hospital's queries
         session.verify = server.verify
         session.headers["Accept"] = "application/dicom+json"
@@ -79,7 +83,9 @@ class WebClient:
             try:
                 return work()
             except (RequestException, ValueError, KeyError, TypeError, AttributeError, IndexError, ParseError) as error:
-                raise self._explain(error) from error
+                raise self._explain(error) from None  # its text may hold the query, and that the patient's name
+            finally:
+                self._session.close()
 
         return watch(guarded, progress=progress, count=count, stop=self._guard.stop)
 
@@ -149,11 +155,12 @@ class WebClient:
         self._guard.allow(most)
         response = self._client._http_get(url, headers={"Accept": _ANY_SYNTAX}, stream=True)
         held: bytes | None = None
-        for part in self._client._decode_multipart_message(response, stream=True):
-            self._guard.allow(most)
-            if held is not None:
-                _file(intake, held, tally)
-            held = bytes(part)
+        with response:
+            for part in self._client._decode_multipart_message(response, stream=True):
+                self._guard.allow(most)
+                if held is not None:
+                    _file(intake, held, tally)
+                held = bytes(part)
         if held is not None:
             self._require_end(response)
             _file(intake, held, tally)
@@ -215,7 +222,6 @@ class WebClient:
                 return NetworkError(
                     f"No encrypted connection to {name!r}.",
                     remedy="Check that the server speaks TLS on this port, and the certificates in its settings.",
-                    details=str(error)[:500],
                 )
             case ConnectTimeout():
                 return self._unreachable("it does not answer")
@@ -226,12 +232,14 @@ class WebClient:
                 )
             case HTTPError() if error.response is not None:
                 return self._explain_status(error.response.status_code)
+            case ChunkedEncodingError():
+                return NetworkError(f"{name!r} closed the connection in the middle.", remedy="Try again.")
             case RequestConnectionError():
                 return self._unreachable("no connection, or it was closed in the middle")
         return NetworkError(
             f"{name!r} answers what is not DICOMweb.",
             remedy="Check the URL: it ends where /studies would follow.",
-            details=f"{type(error).__name__}: {error}"[:500],
+            details=type(error).__name__,
         )
 
     def _explain_status(self, code: int) -> NetworkError:
@@ -323,8 +331,12 @@ class _GuardedBody:
 
     def stream(self, amt: int, decode_content: bool | None = None) -> Iterator[bytes]:
         """Give the body in chunks."""
-        for chunk in self._raw.stream(amt, decode_content=decode_content):
-            yield self._guard.pass_on(chunk)
+        try:
+            for chunk in self._raw.stream(amt, decode_content=decode_content):
+                yield self._guard.pass_on(chunk)
+        except BaseException:
+            self._raw.close()
+            raise
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)

@@ -52,6 +52,7 @@ class Trouble(StrEnum):
     UNREACHABLE = "unreachable"
     TLS = "tls"
     CLOSED = "closed"
+    SILENT = "silent"
     ABORTED = "aborted"
     GARBAGE = "garbage"
 
@@ -146,7 +147,9 @@ class BoundedSocket(AssociationSocket):
             self.trouble = Trouble.GARBAGE
             self.event_queue.put("Evt19")  # an invalid PDU: pynetdicom aborts the association
             return False
-        except (OSError, AttributeError):
+        except (OSError, AttributeError) as error:
+            if isinstance(error, TimeoutError):
+                self.trouble = Trouble.SILENT
             self.close()
             return False
 
@@ -156,6 +159,14 @@ class BoundedSocket(AssociationSocket):
             self._arrival.discard()
             self._arrival = None
         super().close()
+
+    def _shutdown_socket(self) -> None:
+        """Close the socket in any case; pynetdicom leaves it open where the connection has ended before."""
+        connection = self.socket
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def break_off(self) -> None:
         """End the connection at once, from any thread, also where its own thread waits for the peer."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +66,65 @@ def running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()  # nothing of it is kept, and Orthanc takes seconds to say goodbye
         process.wait(20)
+
+
+def wait_until(is_true: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + timeout_s
+    while not is_true():
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.02)
+
+
+@contextmanager
+def running_peer(behave: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Run a peer of bad manners: each connection is handed to ``behave`` and closed after it; gives the port."""
+    done = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            behave(connection)
+
+    def accept() -> None:
+        while not done.is_set():
+            with contextlib.suppress(TimeoutError):
+                connection, _ = listener.accept()
+                connection.settimeout(20)
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            done.set()
+            thread.join()
+
+
+@contextmanager
+def running_proxy(target: int, *, cut_after: int, hang: float = 0.0, from_server: bool = False) -> Iterator[int]:
+    """Run a wire to a server that is cut, or hangs, after so many bytes from the client, or from the server."""
+
+    def behave(client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", target)) as server:
+            left = cut_after
+            while True:
+                for source in select.select([client, server], [], [])[0]:
+                    data = source.recv(min(65_536, left))
+                    if not data:
+                        return
+                    (server if source is client else client).sendall(data)
+                    if (source is server) == from_server:
+                        left -= len(data)
+                    if left <= 0:
+                        time.sleep(hang)
+                        return
+
+    with running_peer(behave) as port:
+        yield port
 
 
 @dataclass(frozen=True)
