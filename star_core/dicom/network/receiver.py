@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from pynetdicom.presentation import AllStoragePresentationContexts, build_context
+from pynetdicom.presentation import AllStoragePresentationContexts, PresentationContext, build_context
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
@@ -72,7 +72,7 @@ class Receiver:
         try:
             self._server = self._entity.make_server(
                 (bind, port),
-                contexts=[*contexts, build_context(Verification)],
+                contexts=_SharedContexts([*contexts, build_context(Verification)]),
                 ssl_context=tls,
                 server_class=_Server,
             )
@@ -114,6 +114,13 @@ class Receiver:
     def is_busy(self) -> bool:
         """Whether somebody is connected."""
         return bool(self._server.active_associations)
+
+
+class _SharedContexts(list[PresentationContext]):
+    """Contexts that every association shares: pynetdicom copies them, which takes as long as receiving 20 slices."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
 
 class _Server(ThreadedAssociationServer):
