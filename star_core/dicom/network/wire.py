@@ -13,6 +13,7 @@ import select
 import socket
 import ssl
 import struct
+import sys
 import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -80,13 +81,21 @@ class BoundedSocket(AssociationSocket):
         self._arrival: Arrival | None = None
         self._request: dict[int, bytes] = {}
         self._status: int | None = None
-        self._foreign_bytes = 0
+        self._foreign_bytes = self._flags = 0
         self._syntaxes: dict[int, str] = {}
         if client_socket is not None:
             self._tune(client_socket)
 
     def _tune(self, connected: socket.socket) -> None:
-        connected.settimeout(self.assoc.network_timeout)
+        timeout_s = float(self.assoc.network_timeout or 0.0)
+        connected.settimeout(timeout_s)
+        if sys.platform != "win32" and not isinstance(connected, ssl.SSLSocket):
+            # The system's own time limit: one call reads a whole PDU, where Python's limit needs two for each part.
+            connected.setblocking(True)
+            limit = struct.pack("ll", int(timeout_s), int(timeout_s % 1 * 1e6))
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                connected.setsockopt(socket.SOL_SOCKET, option, limit)
+            self._flags = socket.MSG_WAITALL
         with contextlib.suppress(OSError):
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -148,7 +157,7 @@ class BoundedSocket(AssociationSocket):
             self.event_queue.put("Evt19")  # an invalid PDU: pynetdicom aborts the association
             return False
         except (OSError, AttributeError) as error:
-            if isinstance(error, TimeoutError):
+            if isinstance(error, TimeoutError | BlockingIOError):
                 self.trouble = Trouble.SILENT
             self.close()
             return False
@@ -187,7 +196,7 @@ class BoundedSocket(AssociationSocket):
         assert self.socket is not None
         filled = 0
         while filled < len(view):
-            count = self.socket.recv_into(view[filled:])
+            count = self.socket.recv_into(view[filled:], 0, self._flags)
             if count == 0:
                 if self.trouble is Trouble.NONE:
                     self.trouble = Trouble.CLOSED
