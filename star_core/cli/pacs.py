@@ -256,6 +256,8 @@ def add(
     password = typer.prompt(f"Password of {user}", hide_input=True) if user else None
     api.save_server(server, password)
     console.say(f"{name} is saved: {server.address}.")
+    if user and not (server.tls or server.url.startswith("https:")):
+        console.say("Its password will travel unencrypted: use https, or --tls.")
 
 
 @app.command(epilog="Example: star pacs remove hospital")

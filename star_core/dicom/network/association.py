@@ -96,6 +96,12 @@ class Client:
             if self._stopped:
                 raise CancelledError("Cancelled.")
             yield association
+        except RuntimeError as error:  # pynetdicom's word for an association that is gone
+            self._abort(association)
+            raise self.broken() from error
+        except ValueError as error:  # and for a context that was not accepted
+            self._abort(association)
+            raise self._not_offered() from error
         except BaseException:
             self._abort(association)
             raise
@@ -239,10 +245,7 @@ class Client:
         if association.is_rejected and isinstance(answer, A_ASSOCIATE):
             return self._explain_rejection(answer)
         if isinstance(answer, A_ASSOCIATE) and answer.result == 0 and not association.accepted_contexts:
-            return NetworkError(
-                f"{name!r} does not offer this service.",
-                remedy="Ask its administrator to allow it for the title " + repr(self._server.calling_title) + ".",
-            )
+            return self._not_offered()
         if connection is None or connection.trouble is Trouble.UNREACHABLE:
             return self._unreachable("" if connection is None else connection.failure)
         if connection.trouble is Trouble.TLS:
@@ -251,6 +254,12 @@ class Client:
                 remedy="Check that the server speaks TLS on this port, and the certificates in its settings.",
             )
         return self.broken()
+
+    def _not_offered(self) -> NetworkError:
+        return NetworkError(
+            f"{self._server.name!r} does not offer this service.",
+            remedy=f"Ask its administrator to allow it for the title {self._server.calling_title!r}.",
+        )
 
     def _explain_rejection(self, answer: A_ASSOCIATE) -> NetworkError:
         server = self._server

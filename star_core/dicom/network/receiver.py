@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pynetdicom.association import Association
 
 MOST_ASSOCIATIONS = 10
+MOST_THREADS = 100
 HANDSHAKE_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 60.0
 _POLL_S = 0.1
@@ -63,19 +64,19 @@ class Receiver:
         bind: str = LOOPBACK,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._entity = Entity(title, intake=intake, timeout_s=IDLE_TIMEOUT_S, connect_timeout_s=HANDSHAKE_TIMEOUT_S)
-        self._entity.require_calling_aet = list(allowed)
-        self._entity.require_called_aet = True
-        self._entity.maximum_associations = MOST_ASSOCIATIONS
-        self._entity.acse_timeout = HANDSHAKE_TIMEOUT_S
         contexts = [build_context(str(one.abstract_syntax), KNOWN_SYNTAXES) for one in AllStoragePresentationContexts]
         try:
+            self._entity = _build_entity(title, allowed, intake)
             self._server = self._entity.make_server(
                 (bind, port),
                 contexts=_SharedContexts([*contexts, build_context(Verification)]),
                 ssl_context=tls,
                 server_class=_Server,
             )
+        except ValueError as error:
+            raise NetworkError(
+                "The title, or one of those that may send, is none.", remedy="A title has 1 to 16 characters."
+            ) from error
         except OSError as error:
             raise NetworkError(
                 f"Port {port} of {bind} cannot be listened on: {error.strerror or error}.",
@@ -116,6 +117,15 @@ class Receiver:
         return bool(self._server.active_associations)
 
 
+def _build_entity(title: str, allowed: Sequence[str], intake: Intake) -> Entity:
+    entity = Entity(title, intake=intake, timeout_s=IDLE_TIMEOUT_S, connect_timeout_s=HANDSHAKE_TIMEOUT_S)
+    entity.require_calling_aet = list(allowed)
+    entity.require_called_aet = True
+    entity.maximum_associations = MOST_ASSOCIATIONS
+    entity.acse_timeout = HANDSHAKE_TIMEOUT_S
+    return entity
+
+
 class _SharedContexts(list[PresentationContext]):
     """Contexts that every association shares: pynetdicom copies them, which takes as long as receiving 20 slices."""
 
@@ -135,6 +145,10 @@ class _Server(ThreadedAssociationServer):
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         assert self.socket is not None
         return self.socket.accept()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Turn a connection away while there are too many threads that wait for somebody to speak."""
+        return threading.active_count() < MOST_THREADS
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Drop a connection that did not become an association."""

@@ -8,7 +8,7 @@ import re
 import ssl
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
@@ -74,7 +74,7 @@ class Server(BaseModel):
     verify: bool = True
     move_port: int = Field(default=11112, ge=0, le=65535)
     move_bind: str = LOOPBACK
-    move_titles: tuple[str, ...] = ()
+    move_titles: tuple[Annotated[str, Field(pattern=_TITLE)], ...] = ()
     timeout_s: float = Field(default=30.0, gt=0.0, le=3600.0)
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import select
 import shutil
 import socket
@@ -105,8 +106,14 @@ def running_peer(behave: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 @contextmanager
-def running_proxy(target: int, *, cut_after: int, hang: float = 0.0, from_server: bool = False) -> Iterator[int]:
-    """Run a wire to a server that is cut, or hangs, after so many bytes from the client, or from the server."""
+def running_proxy(
+    target: int, *, cut_after: int, hang: float = 0.0, from_server: bool = False, damage: int | None = None
+) -> Iterator[int]:
+    """Run a wire to a server that is cut, or hangs, after so many bytes from the client, or from the server.
+
+    With ``damage``, a seed, some bytes of what the client sends are changed behind the association's request.
+    """
+    chance = random.Random(damage)
 
     def behave(client: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", target)) as server:
@@ -116,6 +123,11 @@ def running_proxy(target: int, *, cut_after: int, hang: float = 0.0, from_server
                     data = source.recv(min(65_536, left))
                     if not data:
                         return
+                    if damage is not None and source is client and data[0] != 1:
+                        changed = bytearray(data)
+                        for _ in range(chance.randint(1, 4)):
+                            changed[chance.randrange(min(len(changed), 300))] ^= 1 << chance.randrange(8)
+                        data = bytes(changed)
                     (server if source is client else client).sendall(data)
                     if (source is server) == from_server:
                         left -= len(data)

@@ -150,10 +150,25 @@ def test_garbage_ends_its_own_connection_only(
     assert intake.received == 1
 
 
+def test_damaged_streams_leave_the_receiver_alive_and_nothing_half(
+    receiver: Receiver, intake: Intake, studies: dict[str, Path]
+) -> None:
+    path = min(studies["latin"].iterdir())
+    for seed in range(12):
+        with running_proxy(receiver.port, cut_after=1 << 40, damage=seed) as port:
+            command = [find_tool("storescu"), "-aec", "STAR", "-ta", "2", "-td", "2", "127.0.0.1", str(port), str(path)]
+            subprocess.run(command, capture_output=True, check=False, env=TOOL_ENVIRONMENT, timeout=60)
+    assert send(receiver, [path]).returncode == 0
+    wait_until(lambda: not list((intake.folder / "partial").iterdir()))
+    assert all(one.stem.isalnum() and len(one.stem) == 64 for one in intake.whole_folder.iterdir())
+
+
 def test_it_listens_on_loopback_and_a_taken_port_is_told(receiver: Receiver, intake: Intake) -> None:
     assert receiver._server.server_address[0] == "127.0.0.1"
     with pytest.raises(NetworkError, match="cannot be listened on"):
         Receiver(intake, title="STAR", port=receiver.port)
+    with pytest.raises(NetworkError, match="title"):
+        Receiver(intake, title="A TITLE OF MORE THAN 16")
 
 
 def test_names_are_hashes_and_odd_identifiers_are_refused(intake: Intake) -> None:

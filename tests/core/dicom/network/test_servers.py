@@ -112,6 +112,7 @@ def test_what_is_no_address_is_told_with_what_is_known(text: str) -> None:
         {"port": 0},
         {"port": 70_000},
         {"called_title": "A TITLE OF MORE THAN 16"},
+        {"move_titles": ["", "PACS"]},
         {"called_title": "BACK\\SLASH"},
         {"name": "../escape"},
         {"timeout_s": 0},
