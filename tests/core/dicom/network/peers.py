@@ -139,6 +139,32 @@ def running_proxy(
         yield port
 
 
+@contextmanager
+def run_dcmqrscp(folder: Path) -> Iterator[Server]:
+    """Run dcmtk's archive, empty."""
+    program = find_tool("dcmqrscp")
+    port, move_port = free_port(), free_port()
+    (folder / "db").mkdir(parents=True)
+    settings = f"""
+NetworkTCPPort = {port}
+MaxPDUSize = 16384
+MaxAssociations = 16
+HostTable BEGIN
+star = (STAR, localhost, {move_port})
+HostTable END
+VendorTable BEGIN
+VendorTable END
+AETable BEGIN
+QRSCP {folder / "db"} RW (100, 1024mb) ANY
+AETable END
+"""
+    (folder / "dcmqrscp.cfg").write_text(settings)
+    with running([program, "-c", str(folder / "dcmqrscp.cfg")], port):
+        yield build_server(
+            name="dcmqrscp", host="127.0.0.1", port=port, called_title="QRSCP", move_port=move_port, timeout_s=20
+        )
+
+
 @dataclass(frozen=True)
 class Orthanc:
     """A running Orthanc."""

@@ -16,7 +16,7 @@ from star_core.dicom.network.servers import Server
 from star_core.dicom.network.services import echo, find_series, find_studies, plan_retrieval, retrieve, send_files
 from star_core.errors import CancelledError, NetworkError
 from tests.core.dicom.network.conftest import NAMES, SLICES
-from tests.core.dicom.network.peers import Orthanc
+from tests.core.dicom.network.peers import Orthanc, run_dcmqrscp
 
 PROTOCOLS = ("dimse", "web")
 
@@ -114,6 +114,21 @@ def test_only_what_is_missing_is_asked_for(pacs: Orthanc, tmp_path: Path, way: s
     assert intake.received == SLICES - 2
     assert not intake.refusals
     assert not any(intake.has(uid) for uid in here)
+
+
+def test_dcmtks_archive_is_filled_asked_and_retrieved_from(studies: dict[str, Path], tmp_path: Path) -> None:
+    with run_dcmqrscp(tmp_path / "dcmqrscp") as server:
+        echo(server)
+        paths = [path for patient in ("latin", "greek") for path in sorted(studies[patient].iterdir())]
+        assert send_files(server, paths).sent == 2 * SLICES
+        found, more = find_studies(server, StudyQuery(patient_id="greek"))
+        assert [one.patient_name for one in found] == [NAMES["greek"][1]]
+        assert not more
+        for method in Method:
+            intake = Intake(tmp_path / method)
+            plan = plan_retrieval(server, "2.25.5001", have={"2.25.70013"}.__contains__)
+            retrieve(server, plan, intake, method=method)
+            assert (intake.received, intake.refusals) == (SLICES - 1, [])
 
 
 def test_a_study_that_is_not_there_is_told(pacs: Orthanc) -> None:
