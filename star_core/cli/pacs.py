@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from star_core import api
-from star_core.cli import console
+from star_core.cli import console, pacs_tables
 from star_core.cli.options import JsonFlag
 from star_core.cli.studies import ArchiveFolder
 from star_core.errors import NetworkError
@@ -61,7 +61,7 @@ def find(
     found = api.find_server(server)
     if study:
         series = api.find_series(found, study)
-        console.print_json([asdict(one) for one in series]) if as_json else console.print_remote_series(series)
+        console.print_json([asdict(one) for one in series]) if as_json else pacs_tables.print_remote_series(series)
         return
     query = StudyQuery(
         patient_name=name,
@@ -75,7 +75,7 @@ def find(
     if as_json:
         console.print_json({"studies": [asdict(one) for one in studies], "has_more": has_more, "page": page})
         return
-    console.print_remote_studies(studies)
+    pacs_tables.print_remote_studies(studies)
     if has_more:
         console.say(f"There are more: --page {page + 1}, or narrow the query.")
 
@@ -105,7 +105,7 @@ def _retrieve(server: str, studies: list[str], archive: Path | None, method: Any
                 report = api.retrieve_study(opened, found, study, method=method, progress=progress)
             reports.append(report)
             if not as_json:
-                console.print_retrieval(report)
+                pacs_tables.print_retrieval(report)
     if as_json:
         entries = zip(studies, reports, strict=True)
         console.print_json([{"study_uid": uid, "is_complete": one.is_complete, **asdict(one)} for uid, one in entries])
@@ -131,7 +131,7 @@ def store(
         else:
             with api.open_archive(archive) as opened:
                 report = api.send_studies(opened, found, study or [], progress=progress)
-    console.print_json(asdict(report)) if as_json else console.print_sending(report)
+    console.print_json(asdict(report)) if as_json else pacs_tables.print_sending(report)
     if report.failed:
         raise typer.Exit(1)
 
@@ -162,7 +162,7 @@ def serve(
             "Nobody may send.", remedy="Name the titles that may, as --allow PACS, or let everybody with --allow-any."
         )
     limits = Limits(objects=most_objects, total_bytes=int(most_gb * 1e9), object_bytes=int(most_object_gb * 1e9))
-    told = console.ReceivingTeller(title, bind, as_json=as_json)
+    told = pacs_tables.ReceivingTeller(title, bind, as_json=as_json)
     with api.open_archive(archive) as opened, _stop_at_signal() as stop:
         api.receive_studies(
             opened,
@@ -212,7 +212,7 @@ def servers(as_json: JsonFlag = False) -> None:
     if as_json:
         console.print_json([server.model_dump(mode="json") for server in found])
     else:
-        console.print_servers(found)
+        pacs_tables.print_servers(found)
 
 
 @app.command(epilog="Example: star pacs add hospital PACS@pacs.hospital:104 --our-title STAR")

@@ -121,16 +121,23 @@ def build_server(**values: object) -> Server:
 def parse_address(text: str, **settings: object) -> Server | None:
     """Return the server of an address, ``TITLE@host:port`` or a URL; ``None`` when the text is none."""
     if text.lower().startswith(("http://", "https://")):
-        return build_server(name="address", protocol=Protocol.WEB, url=text.rstrip("/"), **settings)
+        url = text.rstrip("/")
+        host = url.partition("//")[2].partition("/")[0]
+        return build_server(name=_to_name(host), protocol=Protocol.WEB, url=url, **settings)
     if match := _DIMSE_ADDRESS.match(text):
         return build_server(
-            name="address",
+            name=_to_name(match["host"]),
             called_title=match["title"],
             host=match["host"].strip("[]"),
             port=int(match["port"]),
             **settings,
         )
     return None
+
+
+def _to_name(host: str) -> str:
+    """Return how messages call a server that is known by its address alone."""
+    return re.sub(r"[^\w.-]+", "-", host).strip("-_.")[:64] or "server"
 
 
 class ServerBook:

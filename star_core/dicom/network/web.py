@@ -25,7 +25,7 @@ from star_core.errors import CancelledError, NetworkError
 from star_core.types import ProgressCallback, ignore_progress
 
 _T = TypeVar("_T")
-MOST_ANSWER_BYTES = 64 << 20
+MOST_ANSWER_BYTES = 32 << 20
 MOST_OBJECT_BYTES = 1 << 30
 MOST_ROWS = 100_000
 ROWS_PER_PAGE = 1_000

@@ -118,6 +118,8 @@ def test_what_is_no_address_is_told_with_what_is_known(text: str) -> None:
         {"timeout_s": 0},
         {"unknown": 1},
         {"protocol": "web", "url": "file:///etc/passwd"},
+        {"protocol": "web", "url": "https://["},
+        {"protocol": "web", "url": "http:"},
         {"protocol": "web", "url": "https://user:secret@host/"},
     ],
 )
