@@ -103,6 +103,7 @@ def send_files(server: Server, paths: Sequence[Path], *, progress: ProgressCallb
         for batch, kinds in split_by_kinds(outgoing):
             contexts = [_build_context(kind) for kind in kinds]
             with client.associated(contexts) as association:
+                association.dimse_timeout = None  # a large file takes its time; the client watches for silence
                 for number, file in batch:
                     reason = _send_one(client, association.send_c_store, file)
                     if reason:

@@ -141,6 +141,11 @@ class BoundedSocket(AssociationSocket):
             self._note_kind(data[0])
         return data
 
+    def send(self, bytestream: bytes) -> None:
+        """Send bytes; a peer that takes them is alive."""
+        super().send(bytestream)
+        self.last_heard = time.monotonic()
+
     @property
     def ready(self) -> bool:
         """Whether pynetdicom has something to read; stored objects are taken on the way."""

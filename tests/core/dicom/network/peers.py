@@ -95,6 +95,7 @@ def running_peer(behave: Callable[[socket.socket], None]) -> Iterator[int]:
                 threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         listener.settimeout(0.1)
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
@@ -107,11 +108,18 @@ def running_peer(behave: Callable[[socket.socket], None]) -> Iterator[int]:
 
 @contextmanager
 def running_proxy(
-    target: int, *, cut_after: int, hang: float = 0.0, from_server: bool = False, damage: int | None = None
+    target: int,
+    *,
+    cut_after: int,
+    hang: float = 0.0,
+    from_server: bool = False,
+    damage: int | None = None,
+    pause: float = 0.0,
 ) -> Iterator[int]:
     """Run a wire to a server that is cut, or hangs, after so many bytes from the client, or from the server.
 
-    With ``damage``, a seed, some bytes of what the client sends are changed behind the association's request.
+    With ``damage``, a seed, some bytes of what the client sends are changed behind the association's request; with
+    ``pause``, each part waits so many seconds.
     """
     chance = random.Random(damage)
 
@@ -120,6 +128,7 @@ def running_proxy(
             left = cut_after
             while True:
                 for source in select.select([client, server], [], [])[0]:
+                    time.sleep(pause)
                     data = source.recv(min(65_536, left))
                     if not data:
                         return

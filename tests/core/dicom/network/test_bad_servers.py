@@ -25,10 +25,12 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from star_core.archive.archive import Archive
 from star_core.archive.retrieve import retrieve_study
+from star_core.dicom.network.intake import Intake
 from star_core.dicom.network.query import StudyQuery
+from star_core.dicom.network.receiver import Receiver
 from star_core.dicom.network.retrieval import Method
 from star_core.dicom.network.servers import Server, build_server
-from star_core.dicom.network.services import echo, find_studies
+from star_core.dicom.network.services import echo, find_studies, send_files
 from star_core.errors import CancelledError, NetworkError
 from tests.core.dicom.network.conftest import SLICES
 from tests.core.dicom.network.peers import Orthanc, free_port, running_peer, running_proxy
@@ -111,6 +113,20 @@ def test_what_a_server_does_instead_of_answering_is_told(behave: Callable[[socke
         with pytest.raises(NetworkError, match=told):
             echo(server)
         assert time.monotonic() - start < 10
+
+
+def test_a_large_file_may_take_longer_than_a_server_may_be_silent(tmp_path: Path, studies: dict[str, Path]) -> None:
+    large = pydicom.dcmread(min(studies["latin"].iterdir()))
+    large.PixelData = bytes(16 << 20)
+    large.save_as(tmp_path / "large.dcm")
+    intake = Intake(tmp_path / "intake")
+    with (
+        Receiver(intake, title="ORTHANC") as receiver,
+        running_proxy(receiver.port, cut_after=1 << 40, pause=0.02) as port,
+    ):
+        start = time.monotonic()
+        assert send_files(dimse(port, timeout_s=3.0), [tmp_path / "large.dcm"]).sent == 1
+        assert time.monotonic() - start > 3.0
 
 
 def test_nobody_there_is_told() -> None:

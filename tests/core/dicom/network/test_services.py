@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
+from pynetdicom.dsutils import decode, encode
 
 from star_core.dicom.names import to_display_name
+from star_core.dicom.network.dimse import build_identifier
 from star_core.dicom.network.intake import Intake
-from star_core.dicom.network.query import StudyQuery, to_date_range, to_name_pattern
+from star_core.dicom.network.query import (
+    STUDY_KEYS,
+    StudyQuery,
+    decode_dimse,
+    to_date_range,
+    to_matching,
+    to_name_pattern,
+    to_study_match,
+)
 from star_core.dicom.network.retrieval import Method
 from star_core.dicom.network.servers import Server
 from star_core.dicom.network.services import echo, find_series, find_studies, plan_retrieval, retrieve, send_files
-from star_core.errors import CancelledError, NetworkError
+from star_core.errors import NetworkError
 from tests.core.dicom.network.conftest import NAMES, SLICES
 from tests.core.dicom.network.peers import Orthanc, run_dcmqrscp
 
@@ -173,14 +184,6 @@ def test_a_wrong_password_and_a_wrong_url_are_told(pacs: Orthanc, monkeypatch: p
         echo(pacs.web)
 
 
-def stop_at(count: int) -> Callable[[int, int], None]:
-    def progress(done: int, total: int) -> None:
-        if done >= count:
-            raise CancelledError("Cancelled.")
-
-    return progress
-
-
 @pytest.mark.parametrize(
     ("typed", "pattern"),
     [
@@ -192,6 +195,25 @@ def stop_at(count: int) -> Callable[[int, int], None]:
 )
 def test_what_is_typed_becomes_a_pattern(typed: str, pattern: str) -> None:
     assert to_name_pattern(typed) == pattern
+
+
+@pytest.mark.parametrize("patient", NAMES)
+def test_answers_are_read_in_the_character_set_they_are_written_in(patient: str) -> None:
+    character_set, name = NAMES[patient]
+    answer = Dataset()
+    answer.SpecificCharacterSet = character_set.split("\\")
+    answer.PatientName, answer.StudyInstanceUID, answer.ModalitiesInStudy = name, "2.25.1", ["CT", "SEG"]
+    coded = encode(answer, True, True)
+    assert coded is not None
+    assert name.encode() not in coded
+    match = to_study_match(decode_dimse(decode(BytesIO(coded), True, True), STUDY_KEYS))
+    assert (match.patient_name, match.study_uid, match.modalities) == (name, "2.25.1", ("CT", "SEG"))
+
+
+def test_a_query_in_another_script_says_its_character_set() -> None:
+    matching = to_matching(StudyQuery(patient_name="山田"))
+    assert build_identifier("STUDY", STUDY_KEYS, matching).SpecificCharacterSet == "ISO_IR 192"
+    assert "SpecificCharacterSet" not in build_identifier("STUDY", STUDY_KEYS, {"PatientID": "1"})
 
 
 def test_dates_become_a_range() -> None:
