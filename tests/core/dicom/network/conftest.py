@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from star_core.archive.archive import Archive
 from star_core.dicom.network.servers import PASSWORD_VARIABLE
 from tests.core.dicom.factory import build_geometry, build_volume, write_series
 from tests.core.dicom.network.peers import Orthanc, run_orthanc
@@ -78,5 +78,7 @@ def pacs(filled_orthanc: Orthanc, orthanc: Orthanc) -> Orthanc:
     return orthanc
 
 
-def count_slices(folder: Path) -> int:
-    return sum(1 for path in folder.iterdir() if pydicom.dcmread(path).Rows)
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    with Archive(tmp_path / "archive") as opened:
+        yield opened

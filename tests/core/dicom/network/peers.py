@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -172,6 +173,13 @@ AETable END
         yield build_server(
             name="dcmqrscp", host="127.0.0.1", port=port, called_title="QRSCP", move_port=move_port, timeout_s=20
         )
+
+
+def build_web(port: int, **change: Any) -> Server:
+    """Return a DICOMweb server on a port of this computer."""
+    return build_server(
+        **{"name": "bad", "protocol": "web", "url": f"http://127.0.0.1:{port}/dicom-web", "timeout_s": 3.0, **change}
+    )
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +31,7 @@ from star_core.dicom.network.servers import Server, build_server
 from star_core.dicom.network.services import echo, find_studies, send_files
 from star_core.errors import CancelledError, NetworkError
 from tests.core.dicom.network.conftest import SLICES
-from tests.core.dicom.network.peers import Orthanc, free_port, running_peer, running_proxy
+from tests.core.dicom.network.peers import Orthanc, build_web, free_port, running_peer, running_proxy
 
 SLACK_S = 2.0
 """What a busy machine may add; the servers hang for much longer."""
@@ -43,18 +41,6 @@ def dimse(port: int, **change: Any) -> Server:
     return build_server(
         **{"name": "bad", "host": "127.0.0.1", "port": port, "called_title": "ORTHANC", "timeout_s": 1.0, **change}
     )
-
-
-def web(port: int, **change: Any) -> Server:
-    return build_server(
-        **{"name": "bad", "protocol": "web", "url": f"http://127.0.0.1:{port}/dicom-web", "timeout_s": 3.0, **change}
-    )
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    with Archive(tmp_path / "archive") as opened:
-        yield opened
 
 
 def hang(connection: socket.socket) -> None:
@@ -130,7 +116,7 @@ def test_a_large_file_may_take_longer_than_a_server_may_be_silent(tmp_path: Path
 
 
 def test_nobody_there_is_told() -> None:
-    for server in (dimse(free_port()), web(free_port())):
+    for server in (dimse(free_port()), build_web(free_port())):
         with pytest.raises(NetworkError, match="cannot be reached"):
             echo(server)
 
@@ -145,7 +131,7 @@ def cancel_after(seconds: float) -> Callable[[int, int], None]:
     return progress
 
 
-@pytest.mark.parametrize("kind", [dimse, web])
+@pytest.mark.parametrize("kind", [dimse, build_web])
 def test_cancelling_takes_less_than_a_second_where_the_server_hangs(kind: Callable[..., Server]) -> None:
     with running_peer(hang) as port:
         start = time.monotonic()
@@ -304,143 +290,3 @@ def test_answers_that_do_not_end_are_cut_off() -> None:
         found, has_more = find_studies(dimse(port, timeout_s=10), StudyQuery(), limit=5)
     assert (len(found), has_more) == (5, True)
     assert "\x1b" not in found[0].patient_name
-
-
-# --------------------------------------------------------------------------- on the web
-
-
-class BadWeb(BaseHTTPRequestHandler):
-    """Answers as its server's plan says."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.server.behave(self)  # type: ignore[attr-defined]
-
-    def log_message(self, *arguments: Any) -> None:
-        """Say nothing."""
-
-    def answer(self, status: int, content_type: str, body: bytes, *, length: int | None = None) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        self.send_header("Connection", "close")
-        self.close_connection = True
-        self.end_headers()
-        self.wfile.write(body)
-
-
-@contextmanager
-def bad_web(behave: Callable[[BadWeb], None]) -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), BadWeb)
-    server.daemon_threads = True
-    server.handle_error = lambda *arguments: None  # type: ignore[method-assign]
-    server.behave = behave  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def endless_body(request: BadWeb) -> None:
-    request.send_response(200)
-    request.send_header("Content-Type", "application/dicom+json")
-    request.end_headers()
-    while True:
-        request.wfile.write(b"[" * (1 << 20))
-
-
-@pytest.mark.parametrize(
-    ("behave", "told"),
-    [
-        (lambda request: request.answer(500, "text/plain", b"no"), "HTTP 500"),
-        (lambda request: request.answer(503, "text/plain", b"no"), "HTTP 503"),
-        (lambda request: request.answer(403, "text/plain", b"no"), "does not let this user in"),
-        (lambda request: request.answer(200, "text/html", b"<html>"), "not DICOMweb"),
-        (lambda request: request.answer(200, "application/dicom+json", b'{"a": 1'), "not DICOMweb"),
-        (lambda request: request.answer(200, "application/dicom+json", b"[]", length=100), "closed the connection"),
-        (lambda request: request.wfile.write(b"\0garbage\r\n\r\n"), "cannot be reached|not DICOMweb"),
-        (lambda request: time.sleep(8), "has not answered for 3 s"),
-        (endless_body, "not DICOMweb"),
-    ],
-)
-def test_what_a_web_server_answers_instead_is_told(behave: Callable[[BadWeb], None], told: str) -> None:
-    with bad_web(behave) as port, pytest.raises(NetworkError, match=told):
-        find_studies(web(port), StudyQuery())
-
-
-def test_odd_answers_of_a_web_server_become_empty_values() -> None:
-    rows = [
-        {"0020000D": {"vr": "UI", "Value": ["2.25.1"]}, "00100010": {"vr": "PN", "Value": [{"Alphabetic": 7}]}},
-        {"0020000D": {"vr": "UI", "Value": ["../../etc"]}},
-        {"0020000D": {"vr": "UI", "Value": ["2.25.2"]}, "00080020": "not an element", "00201208": {"Value": [None]}},
-        "not a study",
-    ]
-    body = json.dumps(rows).encode()
-    with bad_web(lambda request: request.answer(200, "application/dicom+json", body)) as port:
-        found, has_more = find_studies(web(port), StudyQuery())
-    assert [(one.study_uid, one.patient_name, one.date) for one in found] == [("2.25.1", "", ""), ("2.25.2", "", "")]
-    assert not has_more
-
-
-def web_of(paths: list[Path], announced: int, body: Callable[[bytes], bytes], kind: str) -> Callable[[BadWeb], None]:
-    """Return a server that lists so many objects and sends these files, its multipart body changed."""
-    first = pydicom.dcmread(paths[0])
-    uids = [f"{first.SOPInstanceUID[:-1]}{number}" for number in range(announced)]
-    series = [{"0020000E": {"vr": "UI", "Value": [first.SeriesInstanceUID]}}]
-    instances = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in uids]
-    parts = b"".join(b"--B\r\nContent-Type: application/dicom\r\n\r\n" + path.read_bytes() + b"\r\n" for path in paths)
-
-    def behave(request: BadWeb) -> None:
-        path = request.path.split("?")[0]
-        if path.endswith("/series"):
-            request.answer(200, "application/dicom+json", json.dumps(series).encode())
-        elif path.endswith("/instances"):
-            request.answer(200, "application/dicom+json", json.dumps(instances).encode())
-        else:
-            request.answer(200, kind, body(parts + b"--B--\r\n"))
-
-    return behave
-
-
-MULTIPART = 'multipart/related; type="application/dicom"; boundary=B'
-
-
-def test_half_a_study_on_the_web_is_not_taken_for_a_whole_one(archive: Archive, studies: dict[str, Path]) -> None:
-    paths = sorted(studies["latin"].iterdir())[:2]
-    with bad_web(web_of(paths, SLICES, lambda body: body, MULTIPART)) as port:
-        report = retrieve_study(archive, web(port, timeout_s=10), "2.25.5000")
-    assert (report.announced, report.received, report.missing) == (SLICES, 2, 2)
-
-
-def test_an_answer_cut_in_the_middle_keeps_its_whole_objects(archive: Archive, studies: dict[str, Path]) -> None:
-    paths = sorted(studies["latin"].iterdir())
-    cut = web_of(paths, SLICES, lambda body: body[:-1_000], MULTIPART)
-    with bad_web(cut) as port, pytest.raises(NetworkError, match=f"{SLICES - 1} objects of {SLICES} have come"):
-        retrieve_study(archive, web(port, timeout_s=10), "2.25.5000")
-
-
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        (lambda body: b"<html>", "text/html"),
-        (lambda body: b"\r\n--B\r\nno end of the header", MULTIPART),
-    ],
-)
-def test_an_answer_of_another_kind_is_told(
-    archive: Archive, studies: dict[str, Path], body: Callable[[bytes], bytes], kind: str
-) -> None:
-    paths = sorted(studies["latin"].iterdir())
-    with bad_web(web_of(paths, SLICES, body, kind)) as port, pytest.raises(NetworkError, match="not DICOMweb"):
-        retrieve_study(archive, web(port, timeout_s=10), "2.25.5000")
-
-
-def test_parts_that_are_no_dicom_files_are_refused(archive: Archive, tmp_path: Path, studies: dict[str, Path]) -> None:
-    (tmp_path / "note").write_text("not DICOM, but long enough to be looked at" * 10)
-    paths = [min(studies["latin"].iterdir()), tmp_path / "note"]
-    with bad_web(web_of(paths, 2, lambda body: body, MULTIPART)) as port:
-        report = retrieve_study(archive, web(port, timeout_s=10), "2.25.5000")
-    assert (report.received, report.missing, report.refused) == (1, 1, ("it is no DICOM file",))

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,6 @@ from star_core.dicom.network.servers import PASSWORD_VARIABLE
 from star_core.errors import CancelledError, NetworkError
 from tests.core.dicom.network.conftest import SLICES
 from tests.core.dicom.network.peers import TOOL_ENVIRONMENT, Orthanc, find_tool, free_port, running, wait_until
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    with api.open_archive(tmp_path / "archive") as opened:
-        yield opened
 
 
 def star(*arguments: object, code: int = 0) -> str:
