@@ -11,7 +11,15 @@ from star_core.api.assessments import (
     write_attention,
     write_report,
 )
-from star_core.api.cases import SeriesInfo, demo_case, inspect_folder, list_series, open_case, write_demo
+from star_core.api.cases import (
+    SeriesInfo,
+    demo_case,
+    inspect_folder,
+    list_series,
+    open_archived_case,
+    open_case,
+    write_demo,
+)
 from star_core.api.cohorts import (
     coarsen_cohort,
     fetch_collection,
@@ -26,7 +34,25 @@ from star_core.api.cohorts import (
 )
 from star_core.api.measures import check_maps, compare_models, evaluate_model, run_benchmarks
 from star_core.api.models import fine_tune, install_model, train
-from star_core.api.studies import delete_studies, import_studies, open_archive, undo_deletion, verify_audit
+from star_core.api.studies import (
+    continue_import,
+    count_deleted,
+    delete_studies,
+    describe_series,
+    find_scan,
+    import_studies,
+    keep_assessment,
+    list_contents,
+    list_facets,
+    list_unfinished_imports,
+    move_archive,
+    open_archive,
+    purge_deletions,
+    thumbnail,
+    undo_deletion,
+    use_archive,
+    verify_audit,
+)
 from star_core.model.registry import ModelInfo, activate_model, list_models
 
 __all__ = [
@@ -37,26 +63,39 @@ __all__ = [
     "check_maps",
     "coarsen_cohort",
     "compare_models",
+    "continue_import",
+    "count_deleted",
     "delete_studies",
     "demo_case",
+    "describe_series",
     "evaluate_model",
     "explain_attention",
     "fetch_collection",
+    "find_scan",
     "fine_tune",
     "import_studies",
     "inspect_folder",
     "install_model",
     "join_cohorts",
+    "keep_assessment",
     "list_collection",
+    "list_contents",
+    "list_facets",
     "list_models",
     "list_series",
+    "list_unfinished_imports",
     "load_assessor",
+    "move_archive",
     "open_archive",
+    "open_archived_case",
     "open_case",
     "preparation",
+    "purge_deletions",
     "run_benchmarks",
+    "thumbnail",
     "train",
     "undo_deletion",
+    "use_archive",
     "verify_audit",
     "write_assessment",
     "write_attention",
