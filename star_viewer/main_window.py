@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from star_viewer.actions import HEADER, Actions
 from star_viewer.browser.empty_state import EmptyState
-from star_viewer.browser.series_tree import SeriesTree
+from star_viewer.browser.local import LocalBrowser
 from star_viewer.panels.banner import BannerStack
 from star_viewer.panels.choice_box import ChoiceBox
 from star_viewer.panels.clinical_form import ClinicalForm
@@ -52,7 +52,8 @@ class MainWindow(QMainWindow):
         self.views = views
         self.banners = BannerStack()
         self.empty_state = EmptyState()
-        self.series_tree = SeriesTree()
+        self.local = LocalBrowser()
+        self.studies_banners = BannerStack(narrow=True)
         self.form = ClinicalForm(session)
         self.forecast = ForecastPanel(session)
         self.regions = RegionsPanel(session)
@@ -100,9 +101,20 @@ class MainWindow(QMainWindow):
 
     def _build_body(self) -> None:
         left = QSplitter(Qt.Orientation.Vertical)
-        left.addWidget(_titled("STUDIES", self.series_tree))
-        left.addWidget(_titled("CLINICAL", self.form))
-        left.setSizes([220, 520])
+        # Other places that hold studies become tabs beside this computer; a single one shows no tab.
+        self.places = QTabWidget()
+        self.places.setTabBarAutoHide(True)
+        self.places.addTab(self.local, "This computer")
+        studies = QWidget()
+        shelf = QVBoxLayout(studies)
+        shelf.setContentsMargins(0, 0, 0, 0)
+        shelf.setSpacing(2)
+        shelf.addWidget(self.places, 1)
+        shelf.addWidget(self.studies_banners)
+        clinical = _titled("CLINICAL", self.form)
+        left.addWidget(_titled("STUDIES", studies))
+        left.addWidget(clinical)
+        left.setSizes([360, 380])
         middle = QWidget()
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
@@ -121,6 +133,7 @@ class MainWindow(QMainWindow):
             self.splitter.addWidget(part)
         self.splitter.setSizes([300, 740, 360])
         self.splitter.setStretchFactor(1, 1)
+        self._beside_studies = (clinical, middle, right, self.year_bar)
         for splitter in (left, right, self.splitter):
             splitter.setHandleWidth(4)
             splitter.setChildrenCollapsible(False)
@@ -163,6 +176,11 @@ class MainWindow(QMainWindow):
     def show_views(self, shown: bool) -> None:
         """Show the picture, or the empty state."""
         self.stack.setCurrentIndex(1 if shown else 0)
+
+    def show_all_studies(self, wide: bool) -> None:
+        """Give the whole window to the studies, or only their place at the left."""
+        for part in self._beside_studies:
+            part.setVisible(not wide)
 
     def restore_geometry_text(self, text: str) -> None:
         """Restore size and place from the settings."""

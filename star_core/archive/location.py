@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from star_core.archive.archive import FILES_FOLDER, INCOMING_FOLDER, Archive
@@ -121,7 +121,8 @@ def _remove(source: Path) -> None:
     """Remove what is the archive's own; anything else in its folder stays, and the folder with it."""
     for name in _OWN_FOLDERS:
         shutil.rmtree(source / name, ignore_errors=True)
-    for path in source.glob(f"{DATABASE_FILE}*"):
-        path.unlink(missing_ok=True)
-    if not any(source.iterdir()):
-        source.rmdir()
+    with suppress(OSError):  # another program may hold the old database open; nothing reads it any more
+        for path in source.glob(f"{DATABASE_FILE}*"):
+            path.unlink(missing_ok=True)
+        if not any(source.iterdir()):
+            source.rmdir()
