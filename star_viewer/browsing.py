@@ -199,8 +199,15 @@ class Browsing(QObject):
             model.show_folder(source.folder.name)
         elif source.archived is not None:
             model.show_folder("")
+            self._expand_study(source.archived.study)
             self._shelf.look_around()
         model.mark_open("" if volume is None else volume.series_uid)
+
+    def _expand_study(self, study: int) -> None:
+        model, tree = self._local.model, self._local.tree
+        node = model.find(Kind.STUDY, str(study))
+        for one in () if node is None or node.parent is None else (node.parent, node):
+            tree.expand(model.index_of(one))
 
     def _show_folder(self, series: tuple[Any, ...]) -> None:
         """Show a folder that is open without being imported, at the top."""

@@ -110,11 +110,12 @@ class Importing(QObject):
     # ------------------------------------------------------------------ what came of it
 
     def _tell_imported(self, report: Any) -> None:
-        parts = [f"{report.imported:,} files imported in {_counted(len(report.studies), 'study', 'studies')}"]
+        files = _counted(report.imported, "file", "files")
+        parts = [f"{files} imported in {_counted(len(report.studies), 'study', 'studies')}"]
         if report.duplicates:
-            parts.append(f"{report.duplicates:,} were there already")
+            parts.append(_counted(report.duplicates, "was there already", "were there already"))
         if report.ignored:
-            parts.append(f"{report.ignored:,} are not DICOM")
+            parts.append(_counted(report.ignored, "is not DICOM", "are not DICOM"))
         if not report.failed:
             self._banners.tell("; ".join(parts) + ".", severity=Severity.NOTE)
             return

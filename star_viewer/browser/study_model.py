@@ -201,16 +201,18 @@ class StudyModel(QAbstractItemModel):
                 self.beginRemoveRows(parent, place, place)
                 self._forget(node.children.pop(place))
                 self.endRemoveRows()
+        there = {(child.kind, child.key): child for child in node.children}
         for place, (kind, key, data) in enumerate(wishes):
-            found = next((at for at, child in enumerate(node.children) if (child.kind, child.key) == (kind, key)), None)
-            if found is None:
+            child = there.get((kind, key))
+            if child is None:
                 self._insert(parent, node, place, Node(kind, key, next(self._numbers), node, data))
-            else:
-                if found != place:
-                    self.beginMoveRows(parent, found, found, parent, place)
-                    node.children.insert(place, node.children.pop(found))
-                    self.endMoveRows()
-                self._renew(node.children[place], data)
+                continue
+            if node.children[place] is not child:
+                found = node.children.index(child, place)
+                self.beginMoveRows(parent, found, found, parent, place)
+                node.children.insert(place, node.children.pop(found))
+                self.endMoveRows()
+            self._renew(child, data)
         if node.children:
             last = self.index(len(node.children) - 1, len(COLUMNS) - 1, parent)
             self.dataChanged.emit(self.index(0, 0, parent), last)

@@ -35,6 +35,7 @@ class StudyTree(QTreeView):
         self.setExpandsOnDoubleClick(False)
         self.setTabKeyNavigation(False)
         self.set_wide(False)
+        model.rowsRemoved.connect(self._choose_neighbour)
         self.selectionModel().currentChanged.connect(lambda now, _: self.current_changed.emit(model.node_at(now)))
 
     def set_wide(self, wide: bool) -> None:
@@ -71,6 +72,12 @@ class StudyTree(QTreeView):
             node = self.current or self._model.node_at(self._model.index(0, 0))
             if node is not None:
                 self.choose(node)
+
+    def _choose_neighbour(self) -> None:
+        """Choose the row that the keys fell on when the chosen one went away."""
+        node = self.current
+        if node is not None and not self.selectionModel().hasSelection():
+            self.choose(node)
 
     def toggle(self, node: Node) -> None:
         """Open or close what is beneath a row."""

@@ -39,10 +39,16 @@ class BannerStack(QWidget):
         action: Callable[[], None] | None = None,
         buttons: Sequence[Offer] = (),
     ) -> None:
-        """Show a banner; one that says the same is replaced. ``buttons`` are offered after the first one."""
+        """Show a banner; ``buttons`` are offered after the first one.
+
+        One that says the same is replaced, and a plain note takes the place of the last.
+        """
         self.withdraw(message)
-        offers = [(button, action)] if button and action is not None else []
-        banner = Banner(message, severity, details, (*offers, *buttons), self, narrow=self._narrow)
+        offers = [*([(button, action)] if button and action is not None else []), *buttons]
+        plain = severity is Severity.NOTE and not offers
+        for earlier in [banner for banner in self._banners if plain and banner.plain]:
+            self.remove(earlier)
+        banner = Banner(message, severity, details, offers, self, narrow=self._narrow)
         self._banners.insert(0, banner)
         self._layout.insertWidget(0, banner)
 
@@ -80,6 +86,7 @@ class Banner(QFrame):
     ) -> None:
         super().__init__(parent)
         self.message = message
+        self.plain = severity is Severity.NOTE and not offers
         self._stack = parent
         self.setProperty("role", "banner")
         self.setProperty("severity", severity.value)

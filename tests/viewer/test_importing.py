@@ -57,7 +57,7 @@ def test_what_is_dropped_on_the_studies_is_imported_and_shown(qtbot: QtBot, star
     with qtbot.waitSignal(star.shelf.imported):
         assert drop(star.window.local, mime)
     qtbot.waitUntil(lambda: star.window.local.model.rowCount() == 1)
-    assert star.window.studies_banners.messages == ("3 files imported in 1 study; 1 are not DICOM.",)
+    assert star.window.studies_banners.messages == ("3 files imported in 1 study; 1 is not DICOM.",)
     assert star.workflow.source is None
     assert not star.window.local.strip.isVisible()
 
@@ -72,7 +72,7 @@ def test_a_folder_and_files_are_imported_by_their_actions(
             star.window.star_actions[name].trigger()
     sources = [request.sources for request in imports_of(star).asked(ImportStudies)]  # type: ignore[attr-defined]
     assert sources == [(study,), (min(study.iterdir()),)]
-    assert "were there already" in star.window.studies_banners.messages[0]
+    assert "1 was there already" in star.window.studies_banners.messages[0]
 
 
 def test_files_are_linked_where_the_preferences_say_so(qtbot: QtBot, star: StarApp, study: Path) -> None:
