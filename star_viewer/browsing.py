@@ -19,6 +19,7 @@ from star_viewer.shelf import Shelf
 from star_viewer.workflow import Workflow
 
 CHOOSING_PAUSE_MS = 150
+MOST_UNFOLDED = 20
 ONLY_CT = "Only a CT can be opened here, or a segmentation that was drawn on one."
 
 
@@ -99,7 +100,7 @@ class Browsing(QObject):
         local = self._local
         local.model.show_studies(rows, offset=offset, has_more=has_more)
         local.show_empty_text()
-        if local.filters.is_set or len({row.patient for row in local.model.rows}) == 1:
+        if len({row.patient for row in local.model.rows}) <= MOST_UNFOLDED and (local.filters.is_set or len(rows) == 1):
             local.tree.expandToDepth(0)
 
     def _show_contents(self, contents: Any) -> None:

@@ -31,10 +31,16 @@ class StudyTree(QTreeView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setUniformRowHeights(True)
         self.setIndentation(2 * GRID)
         self.setExpandsOnDoubleClick(False)
         self.setTabKeyNavigation(False)
         self.set_wide(False)
+        self._unfolded: set[tuple[Kind, str]] = set()
+        self._kept: tuple[Kind, str] | None = None
+        self.verticalScrollBar().valueChanged.connect(self._ask_near_the_end)
+        model.modelAboutToBeReset.connect(self._note_unfolded)
+        model.modelReset.connect(self._unfold_again)
         model.rowsRemoved.connect(self._choose_neighbour)
         self.selectionModel().currentChanged.connect(lambda now, _: self.current_changed.emit(model.node_at(now)))
 
@@ -78,6 +84,31 @@ class StudyTree(QTreeView):
         node = self.current
         if node is not None and not self.selectionModel().hasSelection():
             self.choose(node)
+
+    def _ask_near_the_end(self, value: int) -> None:
+        if value >= self.verticalScrollBar().maximum() - self.viewport().height():
+            self._model.want_more()
+
+    def _note_unfolded(self) -> None:
+        """Remember what is open and chosen before other rows come at once."""
+        indexes = [self._model.index(row, 0) for row in range(self._model.rowCount())]
+        nodes = [self._model.node_at(index) for index in indexes if self.isExpanded(index)]
+        opened = [
+            deeper for node in nodes if node for deeper in (node, *node.below(Kind.STUDY), *node.below(Kind.SERIES))
+        ]
+        self._unfolded = {(one.kind, one.key) for one in opened if self.isExpanded(self._model.index_of(one))}
+        self._kept = None if self.current is None else (self.current.kind, self.current.key)
+
+    def _unfold_again(self) -> None:
+        """Open and choose again what is still there."""
+        for kind, key in (*self._unfolded, *filter(None, [self._kept])):
+            node = self._model.find(kind, key)
+            if node is None:
+                continue
+            if (kind, key) in self._unfolded:
+                self.expand(self._model.index_of(node))
+            if (kind, key) == self._kept:
+                self.choose(node)
 
     def toggle(self, node: Node) -> None:
         """Open or close what is beneath a row."""
