@@ -22,13 +22,13 @@ from star_viewer.jobs.requests import Request
 from star_viewer.settings import SettingsStore, Theme
 from tests.viewer.conftest import OpenApp, drop
 from tests.viewer.runners import DirectRunner
-from tests.viewer.shelves import PEOPLE, _write
+from tests.viewer.shelves import PEOPLE, write_study
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     folder = tmp_path / "stick"
-    _write(folder, PEOPLE[1], "20260131", "20", "CT")
+    write_study(folder, PEOPLE[1], "20260131", "20", "CT")
     (folder / "notes.txt").write_text("not DICOM")
     return folder
 
