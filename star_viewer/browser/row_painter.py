@@ -42,6 +42,8 @@ class RowPainter(QStyledItemDelegate):
         style.drawControl(QStyle.ControlElement.CE_ItemViewItem, option, painter, widget)
         painter.save()
         painter.setClipRect(rect)
+        if chosen:
+            painter.fillRect(rect, palette.color(QPalette.ColorRole.Highlight))
         if node.kind in _WITH_PICTURE:
             self._paint_sign(painter, QRect(rect.left() + 2, rect.center().y() - PICTURE // 2, PICTURE, PICTURE), node)
             rect.setLeft(rect.left() + PICTURE + GRID + 2)
