@@ -194,6 +194,8 @@ class Browsing(QObject):
     def _show_open_case(self, source: CaseSource) -> None:
         model, volume = self._local.model, self._workflow.volume
         self._window.star_actions["browse"].setChecked(False)
+        if self._local.tree.hasFocus():  # letters are keys of the picture now, not of the search
+            getattr(self._window.views, "axial", self._window.views).setFocus()
         if source.is_demo:
             model.show_folder("Demonstration patient (synthetic)")
         elif source.folder is not None and not source.folder.is_dir():

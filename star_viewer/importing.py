@@ -126,6 +126,7 @@ class Importing(QObject):
     def _tell_failed(self, failure: Failed) -> None:
         message = f"{failure.message} {failure.remedy}".strip()
         self._banners.tell(message, severity=Severity.REFUSAL, details=failure.details)
+        self._offers_due = True  # a disk that filled leaves an import that can go on
 
     def _note_stopped(self, request: Request) -> None:
         if isinstance(request, MoveArchive):

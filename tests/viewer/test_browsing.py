@@ -170,6 +170,7 @@ def test_enter_opens_a_study_and_it_is_recent_then(qtbot: QtBot, star: StarApp, 
     source = CaseSource(archived=ArchivedScan(study=study.data.id))
     assert direct_runner.asked(OpenCase) == [OpenCase(source=source)]
     assert not source.is_demo
+    assert not star.window.local.tree.hasFocus()
     assert star.settings.settings.recent_folders == ()
 
 
