@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMessageBox, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from star_core.types import Severity
 from star_viewer.theme import GRID
@@ -51,6 +61,7 @@ class BannerStack(QWidget):
         banner = Banner(message, severity, details, offers, self, narrow=self._narrow)
         self._banners.insert(0, banner)
         self._layout.insertWidget(0, banner)
+        banner.join_tab_order()
 
     def withdraw(self, message: str) -> None:
         """Take away what no longer holds."""
@@ -121,6 +132,17 @@ class Banner(QFrame):
         if dismisses:
             button.clicked.connect(self.dismiss)
         layout.addWidget(button)
+
+    def join_tab_order(self) -> None:
+        """Let the Tab key come to the buttons where they stand; else what comes late comes last."""
+        before: QWidget = self._stack
+        while before.focusPolicy() is Qt.FocusPolicy.NoFocus and (one := before.previousInFocusChain()) is not None:
+            before = one
+            if before is self.window():
+                return
+        for button in sorted(self.findChildren(QAbstractButton), key=lambda one: isinstance(one, QToolButton)):
+            QWidget.setTabOrder(before, button)
+            before = button
 
     def dismiss(self) -> None:
         """Take this banner away."""

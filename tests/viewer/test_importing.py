@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from star_core import api
@@ -135,6 +135,23 @@ def test_an_interrupted_import_is_offered_at_the_start_and_goes_on(
     with qtbot.waitSignal(star.shelf.imported):
         _buttons(star)["Go on"].click()
     assert star.window.studies_banners.messages[0].startswith("3 files imported")
+
+
+def test_the_tab_key_goes_from_the_studies_to_what_is_offered(
+    qtbot: QtBot, interrupted: Path, open_app: OpenApp
+) -> None:
+    star = open_app()
+    qtbot.waitUntil(lambda: bool(star.window.studies_banners.messages))
+    tree, go_on = star.window.local.tree, _buttons(star)["Go on"]
+    qtbot.waitUntil(go_on.isVisible)
+    tree.setFocus()
+    seen: list[QWidget] = [tree]
+    while len(seen) < 6 and not go_on.hasFocus():
+        qtbot.keyClick(seen[-1], Qt.Key.Key_Tab)
+        seen.append(QApplication.focusWidget())
+    assert go_on.hasFocus(), seen
+    with qtbot.waitSignal(star.shelf.imported):
+        qtbot.keyClick(go_on, Qt.Key.Key_Space)
 
 
 def test_an_interrupted_import_can_be_forgotten(qtbot: QtBot, interrupted: Path, open_app: OpenApp) -> None:
