@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from star_core.errors import StorageError
+
+ARCHIVE_POINTER = "archive.json"
 
 
 def user_folder() -> Path:
@@ -19,6 +22,33 @@ def user_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("star-viewer", appauthor=False)
+
+
+def archive_folder() -> Path:
+    """Return the folder of this user's archive: where it was moved to, else ``archive`` in the user's folder."""
+    home = user_folder()
+    try:
+        told = json.loads((home / ARCHIVE_POINTER).read_text(encoding="utf-8"))
+        return Path(str(told["folder"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return home / "archive"
+
+
+def remember_archive_folder(folder: Path) -> None:
+    """Make a folder the one that :func:`archive_folder` returns, for every program of this user.
+
+    Raises
+    ------
+    StorageError
+        When that cannot be written down.
+    """
+    pointer = user_folder() / ARCHIVE_POINTER
+    try:
+        pointer.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(pointer, error) from error
+    with new_file(pointer) as partial:
+        partial.write_text(json.dumps({"folder": os.fspath(folder.absolute())}), encoding="utf-8")
 
 
 def refuse_filled_folder(target: Path) -> None:

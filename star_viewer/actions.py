@@ -13,7 +13,10 @@ from star_viewer.session import WINDOW_PRESETS, Session
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
-    """One action; ``icon`` is a name of the Material Design set."""
+    """One action; ``icon`` is a name of the Material Design set.
+
+    The key of an action with a ``scope`` works only in the widgets that are attached to it.
+    """
 
     name: str
     menu: str
@@ -23,9 +26,11 @@ class ActionSpec:
     icon: str = ""
     checkable: bool = False
     short: str = ""
+    scope: str = ""
 
 
 _FOLDER, _PDF = "mdi6.folder-open-outline", "mdi6.file-pdf-box"
+_IMPORT, _TABLE = "mdi6.tray-arrow-down", "mdi6.table-account"
 _LAYERS, _FIT = "mdi6.layers-outline", "mdi6.fit-to-page-outline"
 
 SPECS = (
@@ -33,9 +38,21 @@ SPECS = (
     ActionSpec("open_file", "File", "Open file…", "Open a DICOM or NIfTI file", "Ctrl+Shift+O"),
     ActionSpec("demo", "File", "Demonstration patient", "Open the synthetic patient", "Ctrl+D", "mdi6.account-outline"),
     ActionSpec("export", "File", "Export PDF report…", "Write the report as PDF", "Ctrl+E", _PDF, short="Export"),
+    ActionSpec("import_folder", "Studies", "Import folder…", "Import studies from a folder", "Ctrl+I", _IMPORT),
+    ActionSpec("import_files", "Studies", "Import files…", "Import files, a DICOMDIR or zip archives", "Ctrl+Shift+I"),
+    ActionSpec("import_pause", "Studies", "Pause the import", "Let the import wait, or go on", "Ctrl+Shift+P"),
+    ActionSpec("import_stop", "Studies", "Stop the import", "Stop the import; what came in stays", "Ctrl+Shift+X"),
+    ActionSpec("browse", "Studies", "All studies", "Show all studies with details", "Ctrl+B", _TABLE, True, "Studies"),
+    ActionSpec("find", "Studies", "Search studies", "Search as you type", "Ctrl+F"),
+    ActionSpec("study_open", "Studies", "Open", "Open the chosen study", "Return", scope="browser"),
+    ActionSpec("study_details", "Studies", "Details", "Show everything about it", "Alt+Return", scope="browser"),
+    ActionSpec("study_delete", "Studies", "Delete", "Delete the chosen studies", "Del", scope="browser"),
+    ActionSpec("study_undelete", "Studies", "Undo the deletion", "Bring back what was deleted last", "Ctrl+Alt+Z"),
+    ActionSpec("purge", "Studies", "Empty the bin…", "Remove deleted studies for good"),
     ActionSpec("quit", "File", "Quit", "Close the program", "Ctrl+Q"),
     ActionSpec("undo", "Edit", "Undo", "Take back the last change of the record", "Ctrl+Z", "mdi6.undo"),
     ActionSpec("redo", "Edit", "Redo", "Do it again", "Ctrl+Shift+Z", "mdi6.redo"),
+    ActionSpec("preferences", "Edit", "Preferences…", "Archive, import, looks", "Ctrl+,"),
     ActionSpec("assess", "Patient", "Assess", "Run the model on the open case", "F5", "mdi6.chart-bell-curve"),
     ActionSpec("next_year", "Patient", "Next year", "Next postoperative year", "Ctrl+Right"),
     ActionSpec("previous_year", "Patient", "Previous year", "Previous postoperative year", "Ctrl+Left"),
@@ -54,7 +71,9 @@ SPECS = (
     ActionSpec("keys", "Help", "Keys", "Show all keys", "?"),
     ActionSpec("about", "Help", "About STAR Viewer", "What this program is"),
 )
-HEADER = ("open", "assess", "export")
+HEADER = ("open", "browse", "assess", "export")
+STUDY_MENU = ("study_open", "study_details", "study_delete", "study_undelete")
+"""The browser's right-click menu; whatever can be done with a study is added here and in ``SPECS``."""
 
 
 class Actions:
@@ -69,12 +88,18 @@ class Actions:
             action.setCheckable(spec.checkable)
             if spec.key:
                 action.setShortcut(QKeySequence(spec.key))
-                action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
-            window.addAction(action)
+                context = Qt.ShortcutContext.WidgetShortcut if spec.scope else Qt.ShortcutContext.WindowShortcut
+                action.setShortcutContext(context)
+            if not spec.scope:
+                window.addAction(action)
             self._by_name[spec.name] = action
 
     def __getitem__(self, name: str) -> QAction:
         return self._by_name[name]
+
+    def attach(self, scope: str, widget: QWidget) -> None:
+        """Let the keys of a scope work in a widget."""
+        widget.addActions([self._by_name[spec.name] for spec in SPECS if spec.scope == scope])
 
     def all(self) -> tuple[QAction, ...]:
         """Return every action in the order of the menus."""

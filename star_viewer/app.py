@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 
 from star_core.types import Severity
 from star_viewer.actions import YearKeys
+from star_viewer.browsing import Browsing
 from star_viewer.dialogs.about import AboutDialog, KeysDialog
+from star_viewer.importing import Importing
 from star_viewer.jobs.requests import CaseSource, Request
 from star_viewer.jobs.runner import JobRunner
 from star_viewer.jobs.worker import Failed
@@ -20,6 +22,7 @@ from star_viewer.main_window import TITLE, MainWindow
 from star_viewer.panels.findings import findings_of
 from star_viewer.session import IncidenceMode, Session
 from star_viewer.settings import SettingsStore, Theme
+from star_viewer.shelf import ArchiveRunners, Shelf
 from star_viewer.theme import apply_theme, is_dark
 from star_viewer.workflow import Workflow
 
@@ -45,6 +48,7 @@ class StarApp(QObject):
         *,
         settings: SettingsStore | None = None,
         runner: JobRunner | None = None,
+        archive_runners: ArchiveRunners | None = None,
         build_views: ViewsFactory = build_four_views,
     ) -> None:
         super().__init__()
@@ -54,11 +58,15 @@ class StarApp(QObject):
         self.session = Session(self)
         self.runner = runner or JobRunner(self)
         self.workflow = Workflow(self.session, self.runner, self)
+        self.shelf = Shelf(archive_runners or ArchiveRunners.build(self), self)
         self.window = MainWindow(self.session, build_views(self.session))
         self._dialogs: list[QWidget] = []
         self._models: tuple[Any, ...] = ()
         self._told: set[str] = set()
         self._year_keys = YearKeys(self.session, self.window)
+        self.browsing = Browsing(self.window, self.shelf, self.workflow)
+        self.importing = Importing(self.window, self.shelf, self.settings, self._open)
+        self.importing.theme_chosen.connect(self._set_theme)
         self._connect_actions()
         self._connect_workflow()
         self._connect_views()
@@ -79,12 +87,14 @@ class StarApp(QObject):
         """End everything that runs beside the window."""
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
         self.runner.close()
+        self.shelf.runners.close()
         finalise = getattr(self.window.views, "finalise", None)
         if finalise is not None:
             finalise()
 
     def _start_rest(self) -> None:
         self.workflow.list_models()
+        self.shelf.refresh()
         warm_up = getattr(self.window.views, "warm_up", None)
         if warm_up is not None:
             warm_up()
@@ -100,7 +110,7 @@ class StarApp(QObject):
             ("demo", workflow.open_demo),
             ("export", self._ask_report),
             ("quit", window.close),
-            ("undo", window.form.undo_stack.undo),
+            ("undo", self._undo),
             ("redo", window.form.undo_stack.redo),
             ("assess", workflow.assess),
             ("play", window.year_bar.toggle_play),
@@ -117,7 +127,6 @@ class StarApp(QObject):
         window.empty_state.open_asked.connect(self._ask_folder)
         window.empty_state.demo_asked.connect(workflow.open_demo)
         window.empty_state.recent_asked.connect(lambda text: workflow.open_folder(Path(text)))
-        window.series_tree.chosen.connect(workflow.open_series)
         window.dropped.connect(workflow.open_folder)
         window.cancel_button.clicked.connect(self.runner.cancel)
         window.closing.connect(self.close)
@@ -134,7 +143,6 @@ class StarApp(QObject):
         runner.idle.connect(lambda: window.show_job(""))
         runner.cancelled.connect(lambda _: self._show_models(self._models))
         workflow.case_opened.connect(self._show_case)
-        workflow.series_listed.connect(self._show_series)
         workflow.models_listed.connect(self._show_models)
         workflow.report_written.connect(self._tell_report)
         workflow.refused.connect(self._refuse)
@@ -190,17 +198,12 @@ class StarApp(QObject):
         self._told = set()
         self.window.form.undo_stack.clear()
         self._enable_case_actions(True)
-        if source.folder is None:
-            self.window.series_tree.show_demo()
+        if source.is_demo:
             self.window.banners.tell("This is the demonstration patient: synthetic, drawn by the program.")
+        if source.folder is None:
             return
-        volume = self.session.volume
-        self.window.series_tree.mark_open("" if volume is None else volume.series_uid)
         recent = [str(source.folder), *(f for f in self.settings.settings.recent_folders if f != str(source.folder))]
         self.settings.change(recent_folders=tuple(recent[:MAX_RECENT]))
-
-    def _show_series(self, series: tuple[Any, ...]) -> None:
-        self.window.series_tree.show_series(series)
 
     def _enable_case_actions(self, enabled: bool) -> None:
         for name in ("assess", "export"):
@@ -297,8 +300,15 @@ class StarApp(QObject):
         self.window.star_actions["overlay"].setChecked(style.visible)
         self.window.opacity.setValue(round(100 * style.opacity))
 
+    def _undo(self) -> None:
+        if not self.browsing.undo_deletion_if_here():
+            self.window.form.undo_stack.undo()
+
     def _switch_theme(self) -> None:
         theme = Theme.LIGHT if is_dark(self.settings.settings.theme) else Theme.DARK
+        self._set_theme(theme)
+
+    def _set_theme(self, theme: Theme) -> None:
         self.settings.change(theme=theme)
         apply_theme(self._qt_app, theme)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QLabel,
     QMainWindow,
     QProgressBar,
@@ -23,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from star_viewer.actions import HEADER, Actions
 from star_viewer.browser.empty_state import EmptyState
-from star_viewer.browser.series_tree import SeriesTree
+from star_viewer.browser.local import LocalBrowser
 from star_viewer.panels.banner import BannerStack
 from star_viewer.panels.choice_box import ChoiceBox
 from star_viewer.panels.clinical_form import ClinicalForm
@@ -52,7 +53,8 @@ class MainWindow(QMainWindow):
         self.views = views
         self.banners = BannerStack()
         self.empty_state = EmptyState()
-        self.series_tree = SeriesTree()
+        self.local = LocalBrowser()
+        self.studies_banners = BannerStack(narrow=True)
         self.form = ClinicalForm(session)
         self.forecast = ForecastPanel(session)
         self.regions = RegionsPanel(session)
@@ -100,9 +102,20 @@ class MainWindow(QMainWindow):
 
     def _build_body(self) -> None:
         left = QSplitter(Qt.Orientation.Vertical)
-        left.addWidget(_titled("STUDIES", self.series_tree))
-        left.addWidget(_titled("CLINICAL", self.form))
-        left.setSizes([220, 520])
+        # Other places that hold studies become tabs beside this computer; a single one shows no tab.
+        self.places = QTabWidget()
+        self.places.setTabBarAutoHide(True)
+        self.places.addTab(self.local, "This computer")
+        studies = QWidget()
+        shelf = QVBoxLayout(studies)
+        shelf.setContentsMargins(0, 0, 0, 0)
+        shelf.setSpacing(2)
+        shelf.addWidget(self.places, 1)
+        shelf.addWidget(self.studies_banners)
+        clinical = _titled("CLINICAL", self.form)
+        left.addWidget(_titled("STUDIES", studies))
+        left.addWidget(clinical)
+        left.setSizes([360, 380])
         middle = QWidget()
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
@@ -121,6 +134,8 @@ class MainWindow(QMainWindow):
             self.splitter.addWidget(part)
         self.splitter.setSizes([300, 740, 360])
         self.splitter.setStretchFactor(1, 1)
+        self._narrow_sizes = self.splitter.sizes()
+        self._beside_studies = (clinical, middle, right, self.year_bar)
         for splitter in (left, right, self.splitter):
             splitter.setHandleWidth(4)
             splitter.setChildrenCollapsible(False)
@@ -164,6 +179,19 @@ class MainWindow(QMainWindow):
         """Show the picture, or the empty state."""
         self.stack.setCurrentIndex(1 if shown else 0)
 
+    def show_all_studies(self, wide: bool) -> None:
+        """Give the whole window to the studies, or only their place at the left."""
+        if wide:
+            self._narrow_sizes = self.splitter.sizes()
+        self.local.set_wide(wide)
+        # The details must give their room back before the others take theirs, or the window would grow.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
+        for part in self._beside_studies:
+            part.setVisible(not wide)
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
+        if not wide:
+            self.splitter.setSizes(self._narrow_sizes)
+
     def restore_geometry_text(self, text: str) -> None:
         """Restore size and place from the settings."""
         if text:
@@ -174,6 +202,15 @@ class MainWindow(QMainWindow):
         return bytes(self.saveGeometry().toBase64().data()).decode("ascii")
 
     # ------------------------------------------------------------------ Qt
+
+    def event(self, event: QEvent) -> bool:
+        # Space presses the button that has the focus; only elsewhere it plays the years.
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            on_button = isinstance(self.focusWidget(), QAbstractButton)
+            if on_button and event.key() == Qt.Key.Key_Space and not event.modifiers().value:
+                event.accept()
+                return True
+        return super().event(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):

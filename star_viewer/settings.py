@@ -26,6 +26,7 @@ class Settings(BaseModel):
     overlay_opacity: float = Field(default=0.55, ge=0.0, le=1.0)
     window_geometry: str = ""
     recent_folders: tuple[str, ...] = ()
+    import_by_link: bool = False
 
 
 class SettingsStore:

@@ -9,9 +9,10 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from star_core.errors import BundleError
-from star_core.types import Assessment, Case
+from star_core.types import Assessment, Case, Volume
 from star_viewer.jobs.requests import (
     ActivateModel,
+    ArchivedScan,
     AssessCase,
     CaseSource,
     InstallModel,
@@ -58,6 +59,15 @@ class Workflow(QObject):
         """Open another series of the folder that was listed last; its first choice may have been refused."""
         if self._listed_folder is not None:
             self._open(CaseSource(folder=self._listed_folder, series_uid=series_uid))
+
+    def open_archived(self, scan: ArchivedScan) -> None:
+        """Open a scan of the archive."""
+        self._open(CaseSource(archived=scan))
+
+    @property
+    def volume(self) -> Volume | None:
+        """The CT of the open case."""
+        return self._session.volume
 
     def open_with_filled_gaps(self) -> None:
         """Open what was refused last, with missing slices interpolated."""

@@ -11,6 +11,7 @@ from star_core.errors import ClinicalRecordError, NotCtError, SegmentationError,
 from star_core.types import N_YEARS, Case, ClinicalRecord, Finding, ProgressCallback, Volume, ignore_progress
 
 if TYPE_CHECKING:
+    from star_core.archive.archive import Archive
     from star_core.dicom.discover import Discovery, SeriesFiles
     from star_core.dicom.summary import FolderSummary
 
@@ -108,6 +109,68 @@ def open_case(
     return replace(case, scans={**case.scans, **later})
 
 
+def open_archived_case(
+    archive: Archive,
+    series_id: int,
+    *,
+    segmentation: int | None = None,
+    result: int | None = None,
+    interpolate_gaps: bool = False,
+    progress: ProgressCallback = ignore_progress,
+) -> Case:
+    """Read one patient from the archive, where the files lie: the CT, its expert segmentation, the record as it was.
+
+    Parameters
+    ----------
+    archive
+        The archive.
+    series_id
+        The CT series, by its number in the archive.
+    segmentation
+        The segmentation's series; chosen among those of this CT when not given.
+    result
+        An earlier result whose clinical record is taken over; the newest one of this series when not given.
+    interpolate_gaps, progress
+        As for :func:`open_case`.
+
+    Raises
+    ------
+    StorageError, DicomError, SegmentationError
+        With a message that says what is wrong and what to do.
+    """
+    from star_core.archive.audit import AuditAction, write_down
+    from star_core.archive.catalogue import find_segmentations, find_study
+    from star_core.dicom.discover import discover_files
+
+    study, _ = find_study(archive, series_id)
+    drawings = find_segmentations(archive, series_id) if segmentation is None else (segmentation,)
+    drawn = discover_files([path for drawing in drawings for path in archive.paths_of_series(drawing)])
+    scan = _choose_ct(discover_files(archive.paths_of_series(series_id)), None)
+    record = _record_of_result(archive, study, series_id, result)
+    case = _read_case(scan, drawn, record, progress, interpolate_gaps=interpolate_gaps)
+    archive.mark_opened(study)
+    write_down(AuditAction.OPENING, subject=case.case_id, details={"result": result or 0})
+    return case
+
+
+def _record_of_result(archive: Archive, study: int, series_id: int, result: int | None) -> ClinicalRecord:
+    """Return the record that an earlier result of this series was computed with; empty where there is none."""
+    from star_core.archive.results import ResultKind, list_results, read_result
+    from star_core.clinical.record import record_from_mapping
+
+    if result is None:
+        of_series = (
+            row.id
+            for row in list_results(archive, study)
+            if row.series == series_id and row.kind is ResultKind.ASSESSMENT
+        )
+        result = next(of_series, None)
+        if result is None:
+            return ClinicalRecord()
+    _, payload = read_result(archive, result)
+    return record_from_mapping(payload.get("provenance", {}).get("clinical_inputs", {}))
+
+
 def _open_follow_up(path: Path, year: int, interpolate_gaps: bool) -> Volume:
     from star_core.dicom.discover import discover_series
     from star_core.dicom.read import read_volume
@@ -165,17 +228,25 @@ def _open_dicom(
     interpolate_gaps: bool,
 ) -> Case:
     from star_core.dicom.discover import discover_series
-    from star_core.dicom.read import read_volume
-    from star_core.dicom.seg import choose_segmentation, read_masks
 
     found = discover_series(folder)
-    volume = read_volume(_choose_ct(found, series_uid), progress, interpolate_gaps=interpolate_gaps)
-    source = choose_segmentation(found if segmentation is None else discover_series(segmentation), volume)
-    if source is None and segmentation is not None:
+    drawn = found if segmentation is None else discover_series(segmentation)
+    if segmentation is not None and not drawn.by_modality("SEG"):
         raise SegmentationError(
             f"No DICOM segmentation was found in {segmentation.name!r}.",
             remedy="Choose a DICOM SEG file that was drawn on this CT.",
         )
+    return _read_case(_choose_ct(found, series_uid), drawn, record, progress, interpolate_gaps=interpolate_gaps)
+
+
+def _read_case(
+    scan: SeriesFiles, drawn: Discovery, record: ClinicalRecord, progress: ProgressCallback, *, interpolate_gaps: bool
+) -> Case:
+    from star_core.dicom.read import read_volume
+    from star_core.dicom.seg import choose_segmentation, read_masks
+
+    volume = read_volume(scan, progress, interpolate_gaps=interpolate_gaps)
+    source = choose_segmentation(drawn, volume)
     masks = None if source is None else read_masks(source, volume)
     return Case(case_id=to_pseudonym(volume), scans={0: volume}, masks=masks, clinical=record)
 

@@ -24,6 +24,8 @@ from star_core.archive.database import (
     studies,
     writing,
 )
+from star_core.archive.results import delete_results_without_scan
+from star_core.archive.thumbnails import thumbnail_file
 from star_core.dicom.names import fold, to_display_name
 from star_core.errors import StorageError
 from star_core.storage import storage_error
@@ -210,7 +212,7 @@ class Archive:
         """
         with writing(self.engine) as connection:
             found = number or connection.execute(select(func.max(instances.c.deletion))).scalar_one()
-            affected = _series_deleted(connection, found)
+            affected = () if found is None else _series_deleted(connection, found)
             if not affected:
                 raise StorageError("There is no deletion to undo.", remedy="Purged files can be imported again.")
             back = connection.execute(update(instances).where(instances.c.deletion == found).values(deletion=None))
@@ -220,16 +222,20 @@ class Archive:
     def purge_deletions(self, numbers: Iterable[int] | None = None) -> int:
         """Delete for good what deletions took away (all of them if not told); return how many files went.
 
+        What was kept of their scans, small pictures and results, goes with them.
         Rows go first: a file without a row is rubbish that a later purge removes, a row without a file is an error.
         """
         with writing(self.engine) as connection:
             gone = instances.c.deletion.is_not(None)
             if numbers is not None:
                 gone = instances.c.deletion.in_(tuple(numbers))
-            rows = connection.execute(select(instances.c.path, instances.c.linked).where(gone)).all()
+            columns = (instances.c.path, instances.c.linked, instances.c.sop_uid)
+            rows = connection.execute(select(*columns).where(gone)).all()
             connection.execute(delete(instances).where(gone))
-        copied = [self.folder / path for path, linked in rows if not linked]
-        for path in copied:
+            payloads = delete_results_without_scan(connection)
+        copied = [self.folder / row.path for row in rows if not row.linked]
+        pictures = [thumbnail_file(self.folder, row.sop_uid) for row in rows]
+        for path in (*copied, *pictures, *(self.folder / payload for payload in payloads)):
             path.unlink(missing_ok=True)
         return len(copied)
 
@@ -328,6 +334,6 @@ def _series_of(connection: Connection, chosen: Sequence[int]) -> tuple[int, ...]
     return tuple(connection.execute(select(series.c.id).where(series.c.study.in_(tuple(chosen)))).scalars())
 
 
-def _series_deleted(connection: Connection, deletion: int | None) -> tuple[int, ...]:
+def _series_deleted(connection: Connection, deletion: int) -> tuple[int, ...]:
     query = select(instances.c.series).where(instances.c.deletion == deletion).distinct()
     return tuple(connection.execute(query).scalars())

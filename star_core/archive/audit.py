@@ -34,8 +34,10 @@ class AuditAction(StrEnum):
     IMPORT = "import"
     EXPORT = "export"
     ASSESSMENT = "assessment"
+    OPENING = "opening"
     RETRIEVAL = "retrieval"
     DELETION = "deletion"
+    PURGE = "purge"
     UNDONE_DELETION = "undone deletion"
     MENDED = "mended"
 

@@ -112,6 +112,20 @@ import_files = Table(
     Column("outcome", String, nullable=False),
     Column("reason", String, nullable=False),
 )
+results = Table(
+    "results",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("series", ForeignKey("series.id"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("model_name", String, nullable=False),
+    Column("model_id", String, nullable=False),
+    Column("inputs", String, nullable=False),
+    Column("created_utc", String, nullable=False),
+    Column("summary", String, nullable=False),
+    Column("payload", String, nullable=False),
+    UniqueConstraint("series", "kind", "inputs"),
+)
 
 
 def open_database(folder: Path) -> Engine:

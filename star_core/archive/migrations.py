@@ -32,7 +32,13 @@ _VERSION_1 = (
        label VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL, outcome VARCHAR NOT NULL, reason VARCHAR NOT NULL,
        PRIMARY KEY (import, path)) WITHOUT ROWID""",
 )
-_MIGRATIONS = (_VERSION_1,)
+_RESULTS = (
+    """CREATE TABLE results (id INTEGER PRIMARY KEY, series INTEGER NOT NULL REFERENCES series (id),
+       kind VARCHAR NOT NULL, model_name VARCHAR NOT NULL, model_id VARCHAR NOT NULL, inputs VARCHAR NOT NULL,
+       created_utc VARCHAR NOT NULL, summary VARCHAR NOT NULL, payload VARCHAR NOT NULL,
+       UNIQUE (series, kind, inputs))""",
+)
+_MIGRATIONS = (_VERSION_1, _RESULTS)
 SCHEMA_VERSION = len(_MIGRATIONS)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,7 +93,11 @@ def discover_series(folder: Path, progress: ProgressCallback = ignore_progress) 
     star_core.errors.CancelledError
         Raised by ``progress``.
     """
-    paths = list_files(Path(folder))
+    return discover_files(list_files(Path(folder)), progress)
+
+
+def discover_files(paths: Sequence[Path], progress: ProgressCallback = ignore_progress) -> Discovery:
+    """Sort files into DICOM series; as :func:`discover_series`, for files that are known by their paths."""
     groups: dict[_GroupKey, list[InstanceHeader]] = {}
     broken: list[BrokenFile] = []
     ignored = 0

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from star_core.dicom.decode import syntax_name
-from star_core.dicom.discover import SeriesFiles, discover_series
+from star_core.dicom.discover import SeriesFiles, discover_files, discover_series
 from star_core.dicom.read import read_volume
 from star_core.dicom.seg import SegmentSummary, summarise_segmentation
-from star_core.errors import DicomError
+from star_core.errors import DicomError, StorageError
 from star_core.types import Finding, ProgressCallback, Severity, Volume, ignore_progress
 
 
@@ -46,6 +47,30 @@ class SeriesSummary:
             "segments": [asdict(segment) for segment in self.segments],
             "findings": [_finding_to_json(finding) for finding in self.findings],
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesDetails:
+    """What is worth telling of one series, without its voxels; geometry and HU are ``None`` where it is no volume.
+
+    ``shape`` is (slices, rows, columns), ``spacing_mm`` in the same order.
+    """
+
+    modality: str
+    description: str
+    file_count: int
+    shape: tuple[int, int, int] | None
+    spacing_mm: tuple[float, float, float] | None
+    hu_range: tuple[int, int] | None
+    transfer_syntaxes: tuple[str, ...]
+    manufacturer: str
+    patient_position: str
+    slice_thickness_mm: float | None
+    tube_voltage_kv: float | None
+    convolution_kernel: str
+    contrast_agent: str
+    segments: tuple[SegmentSummary, ...]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +110,51 @@ def summarise_folder(folder: Path, progress: ProgressCallback = ignore_progress)
         for file in found.broken
     )
     return FolderSummary(
-        series=tuple(_summarise(series) for series in found.series), ignored_files=found.ignored_count, findings=broken
+        series=tuple(summarise_series(series) for series in found.series),
+        ignored_files=found.ignored_count,
+        findings=broken,
     )
 
 
-def _summarise(series: SeriesFiles) -> SeriesSummary:
+def describe_files(paths: Sequence[Path], progress: ProgressCallback = ignore_progress) -> SeriesDetails:
+    """Look at the files of one series, pixels included, and keep what is worth telling.
+
+    Raises
+    ------
+    StorageError
+        When none of the files is DICOM any more.
+    """
+    found = discover_files(paths)
+    if not found.series:
+        raise StorageError("The files of this series are no longer DICOM.", remedy="Import the series again.")
+    summary = summarise_series(max(found.series, key=lambda series: len(series.paths)), progress)
+    return _to_details(summary)
+
+
+def _to_details(summary: SeriesSummary) -> SeriesDetails:
+    series, volume = summary.series, summary.volume
+    facts = series.facts
+    return SeriesDetails(
+        modality=series.modality,
+        description=series.description,
+        file_count=len(series.paths),
+        shape=None if volume is None else volume.geometry.shape,
+        spacing_mm=None if volume is None else volume.geometry.spacing_mm,
+        hu_range=None if volume is None else (int(volume.voxels_hu.min()), int(volume.voxels_hu.max())),
+        transfer_syntaxes=tuple(syntax_name(uid) for uid in series.transfer_syntax_uids),
+        manufacturer=facts.manufacturer,
+        patient_position=facts.patient_position or "",
+        slice_thickness_mm=facts.slice_thickness_mm,
+        tube_voltage_kv=facts.tube_voltage_kv,
+        convolution_kernel=facts.convolution_kernel or "",
+        contrast_agent=facts.contrast_agent or "",
+        segments=summary.segments,
+        findings=summary.findings,
+    )
+
+
+def summarise_series(series: SeriesFiles, progress: ProgressCallback = ignore_progress) -> SeriesSummary:
+    """Look at one series, pixels included; one that cannot be read has the reason as its finding."""
     volume: Volume | None = None
     segments: tuple[SegmentSummary, ...] = ()
     findings = series.findings
@@ -97,7 +162,7 @@ def _summarise(series: SeriesFiles) -> SeriesSummary:
         if series.modality == "SEG":
             segments = tuple(segment for path in series.paths for segment in summarise_segmentation(path))
         elif series.modality == "CT":
-            volume = read_volume(series)
+            volume = read_volume(series, progress)
             findings = volume.findings
     except DicomError as error:
         refusal = Finding(code=_to_code(error), severity=Severity.REFUSAL, message=str(error))

@@ -1,1 +1,1 @@
-"""Finding studies: the series of a folder, and the empty state."""
+"""Finding studies: the archive's tree with search, pictures, details and timeline, and the empty state."""

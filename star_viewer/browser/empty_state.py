@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -15,6 +17,7 @@ class EmptyState(QWidget):
     open_asked = Signal()
     demo_asked = Signal()
     recent_asked = Signal(str)
+    study_asked = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,12 +36,14 @@ class EmptyState(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.open_button)
         buttons.addWidget(self.demo_button)
-        self._recent = QVBoxLayout()
+        self._studies, self._recent = QVBoxLayout(), QVBoxLayout()
+        self._study_buttons: list[QPushButton] = []
         self._recent_buttons: list[QPushButton] = []
         for label in (title, notice):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         inner.addWidget(title)
         inner.addLayout(buttons)
+        inner.addLayout(self._studies)
         inner.addLayout(self._recent)
         inner.addWidget(notice)
         outer = QVBoxLayout(self)
@@ -52,15 +57,32 @@ class EmptyState(QWidget):
         self.open_button.clicked.connect(self.open_asked)
         self.demo_button.clicked.connect(self.demo_asked)
 
+    def show_recent_studies(self, studies: tuple[Any, ...]) -> None:
+        """List studies of the archive (values of ``StudyRow``) that were opened before."""
+        for button in self._study_buttons:
+            button.deleteLater()
+        self._study_buttons = []
+        for study in studies:
+            text = " · ".join(filter(None, (study.patient_name or "No name", study.date, study.description)))
+            button = _flat_button(text, "Open this patient again")
+            button.clicked.connect(lambda _=False, chosen=study.id: self.study_asked.emit(chosen))
+            self._studies.addWidget(button)
+            self._study_buttons.append(button)
+
     def show_recent(self, folders: tuple[str, ...]) -> None:
         """List folders that were opened before."""
         for button in self._recent_buttons:
             button.deleteLater()
         self._recent_buttons = []
         for folder in folders:
-            button = QPushButton(folder)
-            button.setFlat(True)
-            button.setToolTip("Open again")
+            button = _flat_button(folder, "Open again")
             button.clicked.connect(lambda _=False, chosen=folder: self.recent_asked.emit(chosen))
             self._recent.addWidget(button)
             self._recent_buttons.append(button)
+
+
+def _flat_button(text: str, tooltip: str) -> QPushButton:
+    button = QPushButton(text.replace("&", "&&"))
+    button.setFlat(True)
+    button.setToolTip(tooltip)
+    return button

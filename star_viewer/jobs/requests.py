@@ -9,10 +9,21 @@ from star_core.types import ClinicalRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CaseSource:
-    """Where a case comes from; ``folder`` is ``None`` for the demonstration patient."""
+class ArchivedScan:
+    """A scan in the archive by its numbers there; what is ``None`` is chosen: the largest CT, its segmentation."""
 
-    folder: Path | None
+    study: int
+    series: int | None = None
+    segmentation: int | None = None
+    result: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseSource:
+    """Where a case comes from: a folder or file, the archive, or neither for the demonstration patient."""
+
+    folder: Path | None = None
+    archived: ArchivedScan | None = None
     series_uid: str | None = None
     segmentation: Path | None = None
     clinical: Path | None = None
@@ -21,7 +32,7 @@ class CaseSource:
     @property
     def is_demo(self) -> bool:
         """Whether this is the built-in synthetic patient."""
-        return self.folder is None
+        return self.folder is None and self.archived is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from star_viewer.jobs.requests import Request
 from star_viewer.jobs.wire import receive, send
-from star_viewer.jobs.worker import Answered, Answerer, Asked, Failed, Progressed, make_tasks, serve
+from star_viewer.jobs.worker import Answered, Answerer, Asked, Failed, Progressed, Reins, make_tasks, serve
 
 KILL_AFTER_MS = 2000
 KILL_SUPERSEDED_AFTER_MS = 10_000
@@ -28,17 +28,24 @@ class JobRunner(QObject):
     finished = Signal(object, object)  # Request, answer
     failed = Signal(object, object)  # Request, Failed
     cancelled = Signal(object)  # Request
+    paused = Signal(bool)
     idle = Signal()
     _received = Signal(object, int)  # reply or None when the worker is gone, generation
 
-    def __init__(self, parent: QObject | None = None, make_answerer: Callable[[], Answerer] = make_tasks) -> None:
+    def __init__(
+        self,
+        parent: QObject | None = None,
+        make_answerer: Callable[[], Answerer] = make_tasks,
+        *,
+        ahead: str = "star_core.assessment",
+    ) -> None:
         super().__init__(parent)
-        self._make_answerer = make_answerer
+        self._make_answerer, self._ahead = make_answerer, ahead
         self._context = get_context("spawn")
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._listener: threading.Thread | None = None
-        self._cancel_event = self._context.Event()
+        self._reins = self._make_reins()
         self._ids = itertools.count(1)
         self._queue: list[Asked] = []
         self._running: Asked | None = None
@@ -59,9 +66,12 @@ class JobRunner(QObject):
         if self._process is not None or self._closing:
             return
         ours, theirs = self._context.Pipe()
-        self._cancel_event = self._context.Event()
+        self._reins = self._make_reins()
         self._process = self._context.Process(
-            target=serve, args=(theirs, self._cancel_event, self._make_answerer), daemon=True, name="star-worker"
+            target=serve,
+            args=(theirs, self._reins, self._make_answerer, self._ahead),
+            daemon=True,
+            name="star-worker",
         )
         self._process.start()
         theirs.close()
@@ -79,8 +89,9 @@ class JobRunner(QObject):
             self._queue = [waiting for waiting in self._queue if type(waiting.request) is not type(request)]
             if self._running is not None and type(self._running.request) is type(request):
                 self._unwanted = True
-                self._cancel_event.set()
+                self._reins.cancelled.set()
                 self._killer.start(KILL_SUPERSEDED_AFTER_MS)
+                self.resume()
         self._queue.append(asked)
         self._next()
         return asked.job_id
@@ -89,8 +100,26 @@ class JobRunner(QObject):
         """Stop what runs and forget what waits; the worker is ended when it does not stop in time."""
         self._queue.clear()
         if self._running is not None:
-            self._cancel_event.set()
+            self._reins.cancelled.set()
             self._killer.start(KILL_AFTER_MS)
+            self.resume()
+
+    def pause(self) -> None:
+        """Let what runs wait at its next report of progress; the worker sleeps until then."""
+        if self._running is not None and self._reins.going.is_set():
+            self._reins.going.clear()
+            self.paused.emit(True)
+
+    def resume(self) -> None:
+        """Let what was paused go on."""
+        if not self._reins.going.is_set():
+            self._reins.going.set()
+            self.paused.emit(False)
+
+    def _make_reins(self) -> Reins:
+        reins = Reins(self._context.Event(), self._context.Event())
+        reins.going.set()
+        return reins
 
     def close(self) -> None:
         """End the worker; nothing is delivered any more."""
@@ -108,7 +137,7 @@ class JobRunner(QObject):
             return
         self.start()
         self._running, self._unwanted = self._queue.pop(0), False
-        self._cancel_event.clear()
+        self._reins.cancelled.clear()
         self.started.emit(self._running.request)
         try:
             if self._connection is not None:
@@ -159,6 +188,7 @@ class JobRunner(QObject):
     def _settle(self) -> None:
         self._running = None
         self._killer.stop()
+        self.resume()
 
     def _take_crash(self) -> None:
         running = self._running

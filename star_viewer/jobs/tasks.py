@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from star_core import api
-from star_core.types import Assessment, Case, ProgressCallback
+from star_core.errors import StorageError
+from star_core.storage import archive_folder
+from star_core.types import Assessment, Case, Finding, ProgressCallback, Severity
+from star_viewer.jobs.archive_requests import (
+    ContinueImport,
+    DeleteStudies,
+    DescribeSeries,
+    FindStudies,
+    ForgetImport,
+    ImportStudies,
+    ListContents,
+    ListPatientStudies,
+    LookAround,
+    MoveArchive,
+    PurgeDeletions,
+    ReadThumbnail,
+    Surroundings,
+    UndoDeletion,
+    UseArchive,
+)
 from star_viewer.jobs.requests import (
     ActivateModel,
+    ArchivedScan,
     AssessCase,
     CaseSource,
     InstallModel,
@@ -20,6 +40,7 @@ from star_viewer.jobs.requests import (
 )
 
 if TYPE_CHECKING:
+    from star_core.archive.archive import Archive
     from star_core.assessment import Assessor
 
 
@@ -31,6 +52,7 @@ class Tasks:
         self._case: Case | None = None
         self._model: str | None = None
         self._assessor: Assessor | None = None
+        self._kept: dict[str, int] = {}
 
     def answer(self, request: Request, progress: ProgressCallback) -> object:
         """Return the answer to a request."""
@@ -40,7 +62,7 @@ class Tasks:
             case OpenCase():
                 return self._open(request.source, progress)
             case AssessCase():
-                return self._assess(request, progress)
+                return self._keep(request.source, self._assess(request, progress))
             case WriteReport():
                 case = replace(self._open(request.source, progress), clinical=request.clinical)
                 api.write_report(case, self._assess(request, progress), request.path)
@@ -60,10 +82,13 @@ class Tasks:
         if self._case is None or source != self._source:
             self._case = self._read(source, progress)
             self._source = source
+            self._kept.clear()
         return self._case
 
     @staticmethod
     def _read(source: CaseSource, progress: ProgressCallback) -> Case:
+        if source.archived is not None:
+            return _read_archived(source, source.archived, progress)
         if source.folder is None:
             return api.demo_case()
         return api.open_case(
@@ -81,3 +106,105 @@ class Tasks:
             self._assessor = api.load_assessor(request.model)
             self._model = request.model
         return self._assessor.assess(case, progress=progress)
+
+    def _keep(self, source: CaseSource, assessment: Assessment) -> Assessment:
+        """Keep what was found about an archived scan; one result a model while the scan stays open.
+
+        Each field that is filled in assesses anew: the result of the record as it stands takes the place of the last.
+        A result that cannot be kept is still a result, and says so.
+        """
+        if source.archived is None:
+            return assessment
+        model = assessment.provenance.model_id
+        try:
+            with api.open_archive() as archive:
+                series = source.archived.series or api.find_scan(archive, source.archived.study)
+                number = api.keep_assessment(archive, series, assessment, replaces=self._kept.get(model))
+        except StorageError as error:
+            message = f"This result was not kept in the archive: {error.message}"
+            finding = Finding(code="not-kept", severity=Severity.WARNING, message=message)
+            return replace(assessment, findings=(*assessment.findings, finding))
+        if number is not None:
+            self._kept[model] = number
+        return assessment
+
+
+def _read_archived(source: CaseSource, scan: ArchivedScan, progress: ProgressCallback) -> Case:
+    with api.open_archive() as archive:
+        return api.open_archived_case(
+            archive,
+            scan.series or api.find_scan(archive, scan.study),
+            segmentation=scan.segmentation,
+            result=scan.result,
+            interpolate_gaps=source.interpolate_gaps,
+            progress=progress,
+        )
+
+
+class ArchiveTasks:
+    """Answers requests about the archive; opens it anew when it was moved, by whichever program."""
+
+    def __init__(self) -> None:
+        self._archive: Archive | None = None
+
+    def answer(self, request: Request, progress: ProgressCallback) -> object:
+        """Return the answer to a request."""
+        match request:
+            case UseArchive():
+                api.use_archive(request.folder)
+                return request.folder
+            case MoveArchive():
+                self._let_go()
+                api.move_archive(request.folder, progress)
+                return request.folder
+        return self._answer(self._open(), request, progress)
+
+    def _answer(self, archive: Archive, request: Request, progress: ProgressCallback) -> object:
+        match request:
+            case FindStudies():
+                from star_core.archive.archive import StudyFilter
+
+                wanted = StudyFilter(**asdict(request.wanted))
+                return archive.find_studies(wanted, limit=request.limit, offset=request.offset)
+            case ListPatientStudies():
+                return archive.studies_of_patient(request.patient)
+            case ListContents():
+                return api.list_contents(archive, request.study)
+            case LookAround():
+                return Surroundings(
+                    facets=api.list_facets(archive),
+                    recent=archive.recent_studies(request.recent),
+                    unfinished=api.list_unfinished_imports(archive),
+                    bin=api.count_deleted(archive),
+                    studies=archive.count_studies(),
+                )
+            case DeleteStudies():
+                return api.delete_studies(archive, request.studies)
+            case UndoDeletion():
+                return api.undo_deletion(archive, request.deletion)
+            case PurgeDeletions():
+                return api.purge_deletions(archive)
+            case ForgetImport():
+                archive.forget_import(request.number)
+                return request.number
+            case ReadThumbnail():
+                return api.thumbnail(archive, request.series)
+            case DescribeSeries():
+                return api.describe_series(archive, request.series, progress)
+            case ImportStudies():
+                return api.import_studies(archive, request.sources, link=request.link, progress=progress)
+            case ContinueImport():
+                return api.continue_import(archive, request.number, progress=progress)
+        raise ValueError(f"unknown request {type(request).__name__}")
+
+    def _open(self) -> Archive:
+        folder = archive_folder()
+        if self._archive is None or self._archive.folder != folder:
+            self._let_go()
+            self._archive = api.open_archive(folder)
+        return self._archive
+
+    def _let_go(self) -> None:
+        if self._archive is not None:
+            self._archive.close()
+            self._archive = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import threading
@@ -9,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from typing import Any, Protocol
@@ -20,6 +22,7 @@ from star_viewer.jobs.wire import receive, send
 
 WORKER_NICENESS = 5
 _MIN_REPORT_INTERVAL_S = 0.1
+_PARENT_CHECK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,33 +79,53 @@ def make_tasks() -> Answerer:
     return Tasks()
 
 
-def serve(connection: Connection, cancelled: Event, make_answerer: Callable[[], Answerer]) -> None:
-    """Run in the worker process until the window is gone."""
+def make_archive_tasks() -> Answerer:
+    """Return the real work on the archive; its imports happen in the worker process only."""
+    from star_viewer.jobs.tasks import ArchiveTasks
+
+    return ArchiveTasks()
+
+
+@dataclass(frozen=True, slots=True)
+class Reins:
+    """How the window holds a running job: ``cancelled`` ends it, a cleared ``going`` lets it wait."""
+
+    cancelled: Event
+    going: Event
+
+
+def serve(connection: Connection, reins: Reins, make_answerer: Callable[[], Answerer], ahead: str) -> None:
+    """Run in the worker process until the window is gone; module ``ahead`` loads while nobody waits for it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(WORKER_NICENESS)  # on two cores the window comes first
     answerer = make_answerer()
-    threading.Thread(target=_import_ahead, daemon=True).start()
+    threading.Thread(target=importlib.import_module, args=(ahead,), daemon=True).start()
     while True:
         try:
             asked: Asked = receive(connection)
-            reply = _do(answerer, asked, connection, cancelled)
+            reply = _do(answerer, asked, connection, reins)
             send(connection, reply)
         except (EOFError, OSError):
             return
 
 
-def _import_ahead() -> None:
-    """Load what the first assessment needs while nobody waits for it."""
-    import star_core.assessment  # noqa: F401
+def _wait_while_paused(reins: Reins) -> None:
+    """Sleep until the window lets the job go on; a window that was killed cannot, and the worker ends with it."""
+    parent = parent_process()
+    while not reins.going.wait(_PARENT_CHECK_S):
+        if parent is None or not parent.is_alive():
+            raise CancelledError("Cancelled.")
 
 
-def _do(answerer: Answerer, asked: Asked, connection: Connection, cancelled: Event) -> Reply:
+def _do(answerer: Answerer, asked: Asked, connection: Connection, reins: Reins) -> Reply:
     last = 0.0
 
     def progress(done: int, total: int) -> None:
         nonlocal last
-        if cancelled.is_set():
+        if not reins.going.is_set():
+            _wait_while_paused(reins)
+        if reins.cancelled.is_set():
             raise CancelledError("Cancelled.")
         now = time.monotonic()
         if now - last >= _MIN_REPORT_INTERVAL_S or done == total:

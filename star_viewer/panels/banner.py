@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMessageBox, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from star_core.types import Severity
 from star_viewer.theme import GRID
+
+Offer = tuple[str, Callable[[], object]]
 
 
 class BannerStack(QWidget):
     """Shows banners above the picture; the newest stands on top."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, narrow: bool = False) -> None:
         super().__init__(parent)
+        self._narrow = narrow
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(2)
@@ -33,12 +47,21 @@ class BannerStack(QWidget):
         details: str = "",
         button: str = "",
         action: Callable[[], None] | None = None,
+        buttons: Sequence[Offer] = (),
     ) -> None:
-        """Show a banner; one that says the same is replaced."""
+        """Show a banner; ``buttons`` are offered after the first one.
+
+        One that says the same is replaced, and a plain note takes the place of the last.
+        """
         self.withdraw(message)
-        banner = Banner(message, severity, details, button, action, self)
+        offers = [*([(button, action)] if button and action is not None else []), *buttons]
+        plain = severity is Severity.NOTE and not offers
+        for earlier in [banner for banner in self._banners if plain and banner.plain]:
+            self.remove(earlier)
+        banner = Banner(message, severity, details, offers, self, narrow=self._narrow)
         self._banners.insert(0, banner)
         self._layout.insertWidget(0, banner)
+        banner.join_tab_order()
 
     def withdraw(self, message: str) -> None:
         """Take away what no longer holds."""
@@ -67,36 +90,59 @@ class Banner(QFrame):
         message: str,
         severity: Severity,
         details: str,
-        button: str,
-        action: Callable[[], None] | None,
+        offers: Sequence[Offer],
         parent: BannerStack,
+        *,
+        narrow: bool,
     ) -> None:
         super().__init__(parent)
         self.message = message
+        self.plain = severity is Severity.NOTE and not offers
         self._stack = parent
         self.setProperty("role", "banner")
         self.setProperty("severity", severity.value)
         self.setAccessibleName(message)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(GRID, GRID // 2, GRID // 2, GRID // 2)
         text = QLabel(message)
+        text.setTextFormat(Qt.TextFormat.PlainText)
         text.setWordWrap(True)
-        layout.addWidget(text, 1)
-        if button and action is not None:
-            push = QPushButton(button)
-            push.clicked.connect(action)
-            push.clicked.connect(self.dismiss)
-            layout.addWidget(push)
-        if details:
-            more = QPushButton("Details")
-            more.clicked.connect(lambda: show_details(self, message, details))
-            layout.addWidget(more)
         close = QToolButton()
         close.setText("✕")
         close.setToolTip("Dismiss")
         close.setAccessibleName("Dismiss")
         close.clicked.connect(self.dismiss)
-        layout.addWidget(close)
+        layout, row = QVBoxLayout(self), QHBoxLayout()
+        layout.setContentsMargins(GRID, GRID // 2, GRID // 2, GRID // 2)
+        row.addWidget(text, 1)
+        buttons = row
+        if narrow:
+            buttons = QHBoxLayout()
+            buttons.addStretch(1)
+        for offer, act in offers:
+            self._add_button(buttons, offer, act, dismisses=True)
+        if details:
+            self._add_button(buttons, "Details", lambda: show_details(self, message, details), dismisses=False)
+        row.addWidget(close)
+        layout.addLayout(row)
+        if narrow and (offers or details):
+            layout.addLayout(buttons)
+
+    def _add_button(self, layout: QHBoxLayout, text: str, act: Callable[[], object], *, dismisses: bool) -> None:
+        button = QPushButton(text)
+        button.clicked.connect(lambda: act())
+        if dismisses:
+            button.clicked.connect(self.dismiss)
+        layout.addWidget(button)
+
+    def join_tab_order(self) -> None:
+        """Let the Tab key come to the buttons where they stand; else what comes late comes last."""
+        before: QWidget = self._stack
+        while before.focusPolicy() is Qt.FocusPolicy.NoFocus and (one := before.previousInFocusChain()) is not None:
+            before = one
+            if before is self.window():
+                return
+        for button in sorted(self.findChildren(QAbstractButton), key=lambda one: isinstance(one, QToolButton)):
+            QWidget.setTabOrder(before, button)
+            before = button
 
     def dismiss(self) -> None:
         """Take this banner away."""

@@ -12,7 +12,9 @@ from star_core.errors import StarError
 from star_core.types import ignore_progress
 from star_viewer.jobs.requests import Request
 from star_viewer.jobs.runner import JobRunner
-from star_viewer.jobs.worker import Failed
+from star_viewer.jobs.tasks import ArchiveTasks
+from star_viewer.jobs.worker import Answerer, Failed
+from star_viewer.shelf import ArchiveRunners
 from tests.viewer.fakes import FakeTasks
 
 Answer = Callable[[Request], object]
@@ -24,17 +26,22 @@ def make_quick_tasks() -> FakeTasks:
     return FakeTasks()
 
 
+def build_archive_runners() -> ArchiveRunners:
+    """Return runners that work on the real archive of the test's own home, in this process."""
+    return ArchiveRunners(*(DirectRunner(tasks=ArchiveTasks()) for _ in range(3)))
+
+
 class DirectRunner(JobRunner):
     """Takes requests like the real runner and answers in the next turn of the event loop, without a process.
 
     ``requests`` holds what was asked. ``replace_answers`` maps a type of request to what answers it instead.
     """
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, tasks: Answerer | None = None) -> None:
         super().__init__(parent)
         self.requests: list[Request] = []
         self.replace_answers: dict[type[Request], Answer] = {}
-        self._tasks = FakeTasks()
+        self._tasks = tasks or FakeTasks()
 
     def start(self) -> None:
         """Nothing has to be started."""

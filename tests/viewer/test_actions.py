@@ -21,6 +21,7 @@ NAMES = [spec.name for spec in SPECS]
 def no_file_dialogs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The user closes every file dialog without choosing."""
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: "")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_, **__: ([], ""))
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: ("", ""))
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: ("", ""))
 
@@ -112,8 +113,8 @@ def test_ctrl_arrows_change_the_year_from_anywhere(qtbot: QtBot, star_with_case:
     window = star_with_case.window
     widget = {
         "views": window.views,
-        "series tree": window.series_tree.tree,
-        "search": window.series_tree.search,
+        "series tree": window.local.tree,
+        "search": window.local.filters.search,
         "year bars": window.year_bar.bars,
         "choice": window.form.rows["sex"].editor,
         "model": window.model_chooser,
@@ -144,9 +145,10 @@ def test_space_plays_and_pauses(qtbot: QtBot, star_with_case: StarApp) -> None:
 def test_keys_of_one_letter_are_typed_where_text_is_entered(qtbot: QtBot, star_with_case: StarApp) -> None:
     window, session = star_with_case.window, star_with_case.session
     before = session.window_level
-    window.series_tree.search.setFocus()
-    qtbot.keyClicks(window.series_tree.search, "m 1o")
-    assert window.series_tree.search.text() == "m 1o"
+    search = window.local.filters.search
+    search.setFocus()
+    qtbot.keyClicks(search, "m 1o")
+    assert search.text() == "m 1o"
     assert session.incidence_mode is IncidenceMode.CUMULATIVE
     assert session.window_level == before
     assert session.overlay.visible

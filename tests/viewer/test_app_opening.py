@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from star_core.errors import BundleError, DecodingError, SliceGapError
 from star_viewer.app import StarApp
+from star_viewer.browser.nodes import Kind
 from star_viewer.jobs.requests import AssessCase, OpenCase, Request
 from star_viewer.jobs.runner import JobRunner
 from tests.viewer.conftest import OpenApp, drop
@@ -48,7 +49,10 @@ def test_the_button_opens_the_folder_that_is_chosen(
     with qtbot.waitSignal(star.workflow.assessed):
         qtbot.mouseClick(star.window.empty_state.open_button, Qt.MouseButton.LeftButton)
     assert star.window.views.isVisible()
-    assert star.window.series_tree._items[0].font(0).bold()
+    (first, *_) = star.window.local.model.find(Kind.FOLDER, "folder").children
+    font = star.window.local.model.index_of(first).data(Qt.ItemDataRole.FontRole)
+    assert font is not None
+    assert font.bold()
     assert star.settings.settings.recent_folders == (str(folder),)
 
 
@@ -78,9 +82,10 @@ def test_the_demonstration_patient_says_that_it_is_synthetic(qtbot: QtBot, star:
 def test_another_series_opens_by_double_click(qtbot: QtBot, star: StarApp, tmp_path: Path) -> None:
     with qtbot.waitSignal(star.workflow.assessed):
         star.workflow.open_folder(_folder(tmp_path))
-    tree = star.window.series_tree
+    local = star.window.local
+    local.tree.choose(local.model.find(Kind.FILE_SERIES, "1.9"))
     with qtbot.waitSignal(star.workflow.assessed):
-        tree.tree.itemActivated.emit(tree._items[1], 0)
+        qtbot.keyClick(local.tree, Qt.Key.Key_Return)
     assert star.workflow.source is not None
     assert star.workflow.source.series_uid == "1.9"
 

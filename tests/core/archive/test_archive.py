@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,6 @@ from star_core.errors import CancelledError, StorageError
 from star_core.isolation import IsolatedWorker, IsolationError
 from tests.broken import break_file
 from tests.core.dicom.factory import build_volume, change_files, write_series
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    with Archive(tmp_path / "archive") as opened:
-        yield opened
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    write_series(tmp_path / "study")
-    return tmp_path / "study"
 
 
 def test_a_copied_series_reads_as_the_original(archive: Archive, study: Path) -> None:
@@ -176,6 +164,12 @@ def test_deletion_is_undone_and_purged(archive: Archive, study: Path) -> None:
     archive.delete_studies([row.id])
     assert archive.purge_deletions() == 8
     assert not [path for path in (archive.folder / "files").rglob("*") if path.is_file()]
+    with pytest.raises(StorageError, match="no deletion"):
+        archive.undo_deletion()
+
+
+def test_nothing_is_undone_where_nothing_was_deleted(archive: Archive, study: Path) -> None:
+    import_studies(archive, [study])
     with pytest.raises(StorageError, match="no deletion"):
         archive.undo_deletion()
 
