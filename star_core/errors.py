@@ -98,5 +98,9 @@ class DeviceError(StarError):
     """There is no such device to compute on."""
 
 
+class NetworkError(StarError):
+    """A server cannot be reached, refuses, stops answering, or answers what it should not."""
+
+
 class CancelledError(StarError):
     """The user cancelled; what was finished is kept."""

@@ -24,9 +24,9 @@ from star_core.archive.database import (
     studies,
     writing,
 )
-from star_core.archive.names import fold, to_display_name
 from star_core.archive.results import delete_results_without_scan
 from star_core.archive.thumbnails import thumbnail_file
+from star_core.dicom.names import fold, to_display_name
 from star_core.errors import StorageError
 from star_core.storage import storage_error
 
@@ -167,6 +167,17 @@ class Archive:
                 remedy="Bring their folder or drive back, or import the series again.",
             )
         return paths
+
+    def known_instances(self, study_uid: str) -> frozenset[str]:
+        """Return the SOP Instance UIDs that the archive has of a study, by its Study Instance UID."""
+        query = (
+            select(instances.c.sop_uid)
+            .join(series, series.c.id == instances.c.series)
+            .join(studies, studies.c.id == series.c.study)
+            .where(studies.c.study_uid == study_uid, instances.c.deletion.is_(None))
+        )
+        with reading(self.engine) as connection:
+            return frozenset(connection.execute(query).scalars())
 
     def mark_opened(self, study: int) -> None:
         """Remember that a study was opened now."""

@@ -11,7 +11,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.multival import MultiValue
 from pydicom.uid import generate_uid
 
-from star_core.archive.names import decode_name, decode_text, find_encodings, tidy
+from star_core.dicom.names import decode_name, decode_text, find_encodings, tidy
 from star_core.dicom.scan import (
     MEDIA_SOP_CLASS,
     MEDIA_SOP_INSTANCE,

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from star_core.archive.archive import FILES_FOLDER, now_utc, refresh_counts
 from star_core.archive.database import insert_row, instances, patients, reading, series, studies
 from star_core.archive.entry import Entry
-from star_core.archive.names import fold
+from star_core.dicom.names import fold
 
 SAME_UID = "another object with the same SOPInstanceUID is in the archive, and this one differs from it"
 _COPY_BYTES = 1 << 20

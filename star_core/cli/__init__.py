@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import star_core
-from star_core.cli import audit, cohorts, console, measures, models, patients, studies, training
+from star_core.cli import audit, cohorts, console, measures, models, pacs, patients, studies, training
 from star_core.errors import StarError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ for part in (patients, training, measures):
 app.add_typer(cohorts.app, name="cohort")
 app.add_typer(models.app, name="model")
 app.add_typer(studies.app, name="archive")
+app.add_typer(pacs.app, name="pacs")
 app.add_typer(audit.app, name="audit")
 
 

@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from star_core.archive.archive import StudyRow
     from star_core.archive.audit import AuditReport
     from star_core.archive.importer import ImportReport
+    from star_core.archive.retrieve import RetrievalReport
     from star_core.assessment import Attention
     from star_core.cohort.fetch import Listing
     from star_core.cohort.scans import MadeCohort
+    from star_core.dicom.network.query import SeriesMatch, StudyMatch
+    from star_core.dicom.network.sending import SendingReport
+    from star_core.dicom.network.servers import Server
     from star_core.dicom.summary import FolderSummary
     from star_core.evaluation.benchmark import BenchmarkResult
     from star_core.evaluation.maps import MapRow, Patients
@@ -210,6 +214,88 @@ def print_studies(studies: Sequence[StudyRow]) -> None:
         about = (study.patient_name, study.patient_id, study.birth_date, study.date, " ".join(study.modalities))
         table.add_row(str(study.id), *map(escape, (*about, study.description)), str(study.instance_count))
     _out.print(table)
+
+
+def print_servers(servers: Sequence[Server]) -> None:
+    """Print the saved servers."""
+    table = Table()
+    for heading in ("name", "address", "our title", "user", "encrypted"):
+        table.add_column(heading, overflow="fold")
+    for server in servers:
+        is_encrypted = server.tls or server.url.startswith("https:")
+        cells = (server.name, server.address, server.calling_title, server.user, "yes" if is_encrypted else "no")
+        table.add_row(*map(escape, cells))
+    _out.print(table)
+
+
+def print_remote_studies(studies: Sequence[StudyMatch]) -> None:
+    """Print studies that a server has."""
+    from star_core.dicom.names import to_display_name
+
+    table = Table()
+    for heading in ("patient", "identifier", "born", "date", "modality", "description", "images", "study"):
+        table.add_column(heading, overflow="fold")
+    for study in studies:
+        about = (to_display_name(study.patient_name), study.patient_id, study.birth_date, study.date)
+        count = "" if study.instance_count is None else str(study.instance_count)
+        table.add_row(*map(escape, (*about, " ".join(study.modalities), study.description, count, study.study_uid)))
+    _out.print(table)
+
+
+def print_remote_series(series: Sequence[SeriesMatch]) -> None:
+    """Print the series of a study that a server has."""
+    table = Table()
+    for heading in ("number", "modality", "description", "body part", "images", "series"):
+        table.add_column(heading, overflow="fold")
+    for one in series:
+        numbers = ("" if number is None else str(number) for number in (one.number, one.instance_count))
+        number, count = numbers
+        cells = (number, one.modality, one.description, one.body_part, count, one.series_uid)
+        table.add_row(*map(escape, cells))
+    _out.print(table)
+
+
+def print_retrieval(report: RetrievalReport) -> None:
+    """Print what became of a retrieval; what is missing is said."""
+    say(f"{report.received} objects of {report.announced} received, {report.known} were here before.")
+    if report.missing:
+        say(f"NOT COMPLETE: {report.missing} objects did not come, although the server has them.")
+    for reason in report.refused:
+        say(f"  refused: {reason}")
+    print_import(report.imported)
+
+
+def print_sending(report: SendingReport) -> None:
+    """Print how many files were sent, with the reason for each that was not."""
+    say(f"{report.sent} files sent, {len(report.failed)} failed.")
+    for file in report.failed:
+        say(f"  file {file.number}: {file.reason}")
+
+
+class ReceivingTeller:
+    """Tells how receiving goes, as lines or as one JSON object a line."""
+
+    def __init__(self, title: str, bind: str, *, as_json: bool) -> None:
+        self._title, self._bind, self._as_json = title, bind, as_json
+
+    def start(self, port: int) -> None:
+        """Report where objects can be sent."""
+        if self._as_json:
+            self._write({"event": "listening", "title": self._title, "address": self._bind, "port": port})
+        else:
+            say(f"{self._title} listens on {self._bind}:{port}; Ctrl+C ends it.")
+
+    def imported(self, report: ImportReport) -> None:
+        """Report what came."""
+        if self._as_json:
+            self._write({"event": "imported", **asdict(report)})
+        else:
+            print_import(report)
+
+    @staticmethod
+    def _write(event: dict[str, object]) -> None:
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
 
 
 def print_audit(report: AuditReport) -> None:

@@ -32,6 +32,15 @@ COMMANDS = (
     ["cohort", "fetch"],
     ["cohort", "join"],
     ["cohort", "records"],
+    ["pacs", "echo"],
+    ["pacs", "find"],
+    ["pacs", "get"],
+    ["pacs", "move"],
+    ["pacs", "store"],
+    ["pacs", "serve"],
+    ["pacs", "servers"],
+    ["pacs", "add"],
+    ["pacs", "remove"],
 )
 
 
@@ -52,7 +61,8 @@ def test_help_of_every_command_shows_an_example_or_options(command: list[str]) -
 def test_asking_for_help_loads_no_heavy_library() -> None:
     code = (
         "import sys, star_core.cli; "
-        "print([m for m in ('torch', 'pydicom', 'SimpleITK', 'pandas', 'matplotlib', 'scipy') if m in sys.modules])"
+        "heavy = ('torch', 'pydicom', 'pynetdicom', 'requests', 'SimpleITK', 'pandas', 'matplotlib', 'scipy'); "
+        "print([m for m in heavy if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"

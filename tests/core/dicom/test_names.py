@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from star_core.archive.names import decode_name, decode_text, find_encodings, fold, to_display_name
+from star_core.dicom.names import decode_name, decode_text, find_encodings, fold, to_display_name
 
 NAMES = {
     "ISO_IR 100": ("Müller^Jérôme", "latin-1"),
