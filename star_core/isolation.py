@@ -18,8 +18,10 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from queue import LifoQueue
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -32,6 +34,7 @@ DEFAULT_MEMORY_MB = 6_000
 _LENGTHS = struct.Struct("<QQ")
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[1])
 _EXIT_WAIT_S = 5.0
+_MAX_CHILDREN = 4
 
 
 class IsolationError(Exception):
@@ -139,6 +142,90 @@ class IsolatedWorker:
         if self._child is not None:
             self._child.kill()
         self.close()
+
+
+class BatchPool:
+    """Children that work on batches of items, several at once; a context manager that ends them.
+
+    A batch whose child dies or takes too long is done again item by item, so that the item it died of costs itself
+    only. The task's options hold the batch under ``items_name``; its answer holds ``answers``, one for each item.
+
+    Parameters
+    ----------
+    batch_timeout_s, item_timeout_s
+        Longest time for a batch, and for an item that is tried by itself, in seconds.
+    memory_mb
+        Most memory of a child in MB.
+    children
+        How many; as many as there are processors, four at most, if not told.
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_timeout_s: float,
+        item_timeout_s: float,
+        memory_mb: int,
+        children: int | None = None,
+        items_name: str = "items",
+    ) -> None:
+        count = children or min(_MAX_CHILDREN, os.cpu_count() or 1)
+        self._item_timeout_s, self._memory_mb, self._items_name = item_timeout_s, memory_mb, items_name
+        self._workers = [IsolatedWorker(timeout_s=batch_timeout_s, memory_mb=memory_mb) for _ in range(count)]
+        self._idle: LifoQueue[IsolatedWorker] = LifoQueue()  # the child that worked last is warm
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._pool = ThreadPoolExecutor(count)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.close()
+
+    @property
+    def width(self) -> int:
+        """How many batches are worked on at once."""
+        return len(self._workers)
+
+    def submit(
+        self, task: str, items: Sequence[Any], options: Mapping[str, Any] | None = None
+    ) -> Future[list[dict[str, Any]]]:
+        """Work on a batch in the background.
+
+        The answers come in the order of ``items``; an item that ended its child is answered by ``stopped``, the reason.
+        """
+        return self._pool.submit(self._work, task, tuple(items), dict(options or {}))
+
+    def _work(self, task: str, items: Sequence[Any], options: dict[str, Any]) -> list[dict[str, Any]]:
+        worker = self._idle.get()
+        try:
+            try:
+                return self._ask(worker, task, items, options)
+            except IsolationError:
+                return list(self._work_singly(task, items, options))
+        finally:
+            self._idle.put(worker)
+
+    def _work_singly(self, task: str, items: Sequence[Any], options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Do each item by itself, to find the one that its batch died of."""
+        with IsolatedWorker(timeout_s=self._item_timeout_s, memory_mb=self._memory_mb) as worker:
+            for item in items:
+                try:
+                    yield from self._ask(worker, task, (item,), options)
+                except IsolationError as error:
+                    yield {"stopped": str(error)}
+
+    def _ask(
+        self, worker: IsolatedWorker, task: str, items: Sequence[Any], options: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        reply, _ = worker.call(task, {**options, self._items_name: list(items)})
+        answers: list[dict[str, Any]] = reply["answers"]
+        return answers
 
 
 def worker_command() -> list[str]:

@@ -9,7 +9,6 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -21,7 +20,7 @@ from sqlalchemy import insert, select, update
 from star_core.archive.archive import INCOMING_FOLDER, Archive, now_utc
 from star_core.archive.database import import_files, imports, insert_row, reading, writing
 from star_core.archive.entry import Entry
-from star_core.archive.readers import FILES_PER_BATCH, HeaderReaders, ReadFile
+from star_core.archive.readers import FILES_PER_BATCH, HeaderReaders, PendingRead, ReadFile
 from star_core.archive.sources import Candidate, list_candidates, unpack_entry
 from star_core.archive.store import Arrival, copy_aside, file_arrivals
 from star_core.errors import StorageError
@@ -172,7 +171,7 @@ class _Import:
         self, readers: HeaderReaders, waiting: Iterable[Candidate]
     ) -> Iterator[tuple[list[Candidate], list[ReadFile]]]:
         """Give batches with their headers in order, while the next ones are being read."""
-        pending: deque[tuple[list[Candidate], list[Path], Future[list[ReadFile]]]] = deque()
+        pending: deque[tuple[list[Candidate], list[Path], PendingRead]] = deque()
         rest = iter(waiting)
         while True:
             while len(pending) <= readers.width and (batch := list(islice(rest, FILES_PER_BATCH))):

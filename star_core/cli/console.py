@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from star_core.assessment import Attention
     from star_core.cohort.fetch import Listing
     from star_core.cohort.scans import MadeCohort
+    from star_core.dicom.deidentify.report import DeidentificationReport
     from star_core.dicom.network.query import SeriesMatch, StudyMatch
     from star_core.dicom.network.sending import SendingReport
     from star_core.dicom.network.servers import Server
@@ -304,6 +305,20 @@ def print_audit(report: AuditReport) -> None:
     for problem in report.problems:
         say(f"  {problem}")
     say("The trail is whole." if report.is_whole else "The trail is not what this program wrote.")
+
+
+def print_deidentification(report: DeidentificationReport, out: Path) -> None:
+    """Print what a de-identification delivered, what is left for a person to look at, and what was left out."""
+    say(f"{report.files} files of {report.patients} patients are in {out}; each was read back, and nothing was found.")
+    if report.leaks:
+        say(f"{report.leaks} copies still held something of their source and were removed.")
+    for warning in report.warnings:
+        say(f"  warning: {warning.series} ({warning.files} files): {warning.message}")
+    say(f"{len(report.left_out)} files are left out, {report.not_dicom} are not DICOM.")
+    for file in report.left_out:
+        say(f"  file {file.number}: {file.reason}")
+    for note in (report.pixels, *report.notes, star_core.RESEARCH_NOTICE):
+        say(note)
 
 
 def print_models(models: Sequence[ModelInfo]) -> None:

@@ -93,7 +93,7 @@ def discover_series(folder: Path, progress: ProgressCallback = ignore_progress) 
     star_core.errors.CancelledError
         Raised by ``progress``.
     """
-    return discover_files(_list_files(Path(folder)), progress)
+    return discover_files(list_files(Path(folder)), progress)
 
 
 def discover_files(paths: Sequence[Path], progress: ProgressCallback = ignore_progress) -> Discovery:
@@ -126,7 +126,14 @@ def discover_files(paths: Sequence[Path], progress: ProgressCallback = ignore_pr
     return Discovery(series=tuple(sorted(series, key=_reading_order)), ignored_count=ignored, broken=tuple(broken))
 
 
-def _list_files(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
+    """Return a file, or every file below a folder in a fixed order; links to folders are not followed.
+
+    Raises
+    ------
+    star_core.errors.StorageError
+        There is no such folder, or it cannot be read.
+    """
     if folder.is_file():
         return [folder]
     if not folder.is_dir():

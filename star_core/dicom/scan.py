@@ -194,7 +194,7 @@ def _read_with_pydicom(file: BinaryIO, wanted: frozenset[int]) -> RawHeader:
         tags: list[Any] = sorted(wanted)
         dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags, force=True)
         meta = dataset.file_meta
-        syntax = str(meta.get("TransferSyntaxUID", "")) or _syntax_by_encoding(dataset)
+        syntax = str(meta.get("TransferSyntaxUID", "")) or syntax_by_encoding(dataset)
         values: dict[int, Any] = {int(tag): element.value for tag, element in dataset.items()}
         values[MEDIA_SOP_CLASS] = str(meta.get("MediaStorageSOPClassUID", "")).encode()
         values[MEDIA_SOP_INSTANCE] = str(meta.get("MediaStorageSOPInstanceUID", "")).encode()
@@ -204,7 +204,7 @@ def _read_with_pydicom(file: BinaryIO, wanted: frozenset[int]) -> RawHeader:
     return RawHeader(values, syntax != ExplicitVRBigEndian, syntax, offset, length)
 
 
-def _syntax_by_encoding(dataset: pydicom.Dataset) -> str:
+def syntax_by_encoding(dataset: pydicom.Dataset) -> str:
     implicit, little = dataset.original_encoding
     if little is False:
         return str(ExplicitVRBigEndian)
