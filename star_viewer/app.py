@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 from star_core.types import Severity
 from star_viewer.actions import YearKeys
 from star_viewer.browsing import Browsing
+from star_viewer.copying import Copying, build_copies_runner
 from star_viewer.dialogs.about import AboutDialog, KeysDialog
 from star_viewer.importing import Importing
 from star_viewer.jobs.requests import CaseSource, Request
@@ -49,6 +50,7 @@ class StarApp(QObject):
         settings: SettingsStore | None = None,
         runner: JobRunner | None = None,
         archive_runners: ArchiveRunners | None = None,
+        copies_runner: JobRunner | None = None,
         build_views: ViewsFactory = build_four_views,
     ) -> None:
         super().__init__()
@@ -66,6 +68,8 @@ class StarApp(QObject):
         self._year_keys = YearKeys(self.session, self.window)
         self.browsing = Browsing(self.window, self.shelf, self.workflow)
         self.importing = Importing(self.window, self.shelf, self.settings, self._open)
+        copies_runner = copies_runner or build_copies_runner(self)
+        self.copying = Copying(self.window, self.workflow, copies_runner, self._open, self.importing.import_sources)
         self.importing.theme_chosen.connect(self._set_theme)
         self._connect_actions()
         self._connect_workflow()
@@ -88,6 +92,7 @@ class StarApp(QObject):
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
         self.runner.close()
         self.shelf.runners.close()
+        self.copying.close()
         finalise = getattr(self.window.views, "finalise", None)
         if finalise is not None:
             finalise()
