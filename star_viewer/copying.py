@@ -27,7 +27,7 @@ NOTHING_CHOSEN = "Choose the studies to copy first, or open a folder."
 SYNTHETIC = "The demonstration patient is synthetic: there is nothing to take out. Choose a study first."
 
 
-def build_copies_runner(parent: QObject) -> JobRunner:
+def build_copies_runner(parent: QObject | None) -> JobRunner:
     """Return a runner with a worker process of its own; a batch of files that is under way may end before it stops."""
     ahead = "star_core.dicom.deidentify.options"
     return JobRunner(parent, make_copy_tasks, ahead=ahead, patience_ms=PATIENCE_MS)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from star_viewer.app import StarApp
+from star_viewer.jobs.copy_tasks import CopyTasks
 from star_viewer.jobs.runner import JobRunner
 from star_viewer.session import Session
 from star_viewer.settings import SettingsStore
@@ -50,13 +51,18 @@ def open_app(qtbot: QtBot, qapp: QApplication, tmp_path: Path, direct_runner: Di
     """Opens the program's window, and ends it with its settings and colours after the test."""
     opened: list[StarApp] = []
 
-    def build(runner: JobRunner | None = None, build_views: Callable[[Session], QWidget] = PlainViews) -> StarApp:
+    def build(
+        runner: JobRunner | None = None,
+        build_views: Callable[[Session], QWidget] = PlainViews,
+        copies_runner: JobRunner | None = None,
+    ) -> StarApp:
         settings = SettingsStore(tmp_path / "settings.json")
         star = StarApp(
             qapp,
             settings=settings,
             runner=runner or direct_runner,
             archive_runners=build_archive_runners(),
+            copies_runner=copies_runner or DirectRunner(tasks=CopyTasks()),
             build_views=build_views,
         )
         opened.append(star)
