@@ -33,6 +33,18 @@ def to_verdict(report: Any) -> str:
     )
 
 
+def to_cautions(report: Any) -> str:
+    """Return in words, not by colour alone, what a person has to look at; empty where there is nothing."""
+    lines = []
+    if series := len({one.series for one in report.warnings}):
+        lines.append(
+            f"Warning: look at {counted(series, 'series', 'series')} first; the pixels may show text or a face."
+        )
+    if report.left_out:
+        lines.append(f"Left out: {counted(len(report.left_out), 'file', 'files')}; the reasons stand below.")
+    return "\n".join(lines)
+
+
 def to_sections(report: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return what else to know, as headings with their lines; every line is free of patients' names."""
     warned = tuple(f"{one.series} ({counted(one.files, 'file', 'files')}): {one.message}" for one in report.warnings)
@@ -41,7 +53,10 @@ def to_sections(report: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if report.not_dicom:
         left_out.append(f"{counted(report.not_dicom, 'file', 'files')}: not DICOM")
     return (
-        ("Look at these series before you give them away", warned or ("No series is known to show text or a face.",)),
+        (
+            "Look at these series, folders of the copy, before you give them away",
+            warned or ("No series is known to show text or a face.",),
+        ),
         ("Left out", tuple(left_out) or ("Nothing.",)),
         ("Good to know", (report.pixels, *report.notes)),
         ("Profile and options", tuple(f"{code.value} {code.meaning}" for code in report.codes)),
@@ -50,7 +65,7 @@ def to_sections(report: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def to_text(report: Any) -> str:
     """Return everything as plain text, to be copied."""
-    lines = [to_title(report), to_verdict(report)]
+    lines = list(filter(None, (to_title(report), to_verdict(report), to_cautions(report))))
     for heading, items in to_sections(report):
         lines += ["", heading, *(f"- {item}" for item in items)]
     return "\n".join(lines)

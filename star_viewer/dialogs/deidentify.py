@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 from star_core.dicom.deidentify.options import DeidentifyOptions
 from star_viewer.dialogs.copy_checks import check_destination, to_path
 from star_viewer.dialogs.copy_options import CopyOptions
-from star_viewer.dialogs.copy_result import counted, to_html, to_text, to_title, to_verdict
+from star_viewer.dialogs.copy_result import counted, to_cautions, to_html, to_text, to_title, to_verdict
 from star_viewer.dialogs.path_field import PathField, ask_folder
 from star_viewer.theme import GRID
 
@@ -71,7 +71,7 @@ class DeidentifyDialog(QDialog):
         self.step, self.bar = QLabel(), QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName("Progress of the copy")
-        self.title, self.verdict = _label("", "title"), _label("")
+        self.title, self.verdict, self.cautions = _label("", "title"), _label(""), _label("", "notice")
         self.found = QTextBrowser()
         self.found.setAccessibleName("Result")
         self.found.setTabChangesFocus(True)
@@ -139,6 +139,8 @@ class DeidentifyDialog(QDialog):
         self.verdict.setText(to_verdict(report))
         self.verdict.setProperty("role", "" if report.is_clean and report.files else "problem")
         self.verdict.style().polish(self.verdict)
+        self.cautions.setText(to_cautions(report))
+        self.cautions.setVisible(bool(self.cautions.text()))
         self.found.setHtml(to_html(report))
         self.start_button.hide()
         for button in (self.details_button, self.folder_button, self.report_button, self.import_button):
@@ -273,8 +275,8 @@ class DeidentifyDialog(QDialog):
         form.addWidget(_label(PIXELS_NOTE, "notice"))
         told = QWidget()
         result = _column(told, margin=0)
-        result.addWidget(self.title)
-        result.addWidget(self.verdict)
+        for label in (self.title, self.verdict, self.cautions):
+            result.addWidget(label)
         result.addWidget(self.found, 1)
         result.addLayout(_row(self.folder_button, self.report_button, self.import_button))
         self.pages = QStackedWidget()

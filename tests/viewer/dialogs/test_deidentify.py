@@ -211,6 +211,10 @@ def test_the_result_tells_counts_warnings_and_what_was_left_out(qtbot: QtBot, di
     dialog.show_result(REPORT)
     assert dialog.title.text() == "Copied: 120 files, 2 series, 1 study, 1 patient."
     assert dialog.verdict.text().startswith("Verification passed")
+    assert dialog.cautions.text().split("\n") == [
+        "Warning: look at 1 series first; the pixels may show text or a face.",
+        "Left out: 1 file; the reasons stand below.",
+    ]
     shown = dialog.found.toPlainText()
     for text in (
         "study-1/series-2",
