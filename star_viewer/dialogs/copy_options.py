@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -192,6 +193,8 @@ class CopyOptions(QWidget):
         for box in boxes:
             group.addButton(box)
         boxes[0].setChecked(True)
+        for box in boxes[1:]:
+            box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # Tab and Shift+Tab go to the chosen one; arrows change it
         return boxes
 
     def _add(self, box: QAbstractButton, choice: Choice, heading: str = "") -> QAbstractButton:

@@ -176,6 +176,19 @@ def test_tab_reaches_everything_and_everything_has_a_name(qtbot: QtBot, dialog: 
     assert order == sorted(order)
 
 
+def test_keys_alone_choose_the_table(qtbot: QtBot, dialog: DeidentifyDialog, tmp_path: Path) -> None:
+    options = dialog.options
+    options.key.setFocus()
+    qtbot.keyClick(options.key, Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier)
+    assert QApplication.focusWidget() is options.pseudonyms[0]
+    press(qtbot, Qt.Key.Key_Down)
+    assert options.pseudonyms[1].isChecked()
+    press(qtbot, Qt.Key.Key_Tab)
+    assert QApplication.focusWidget() is options.table.line
+    qtbot.keyClicks(options.table.line, str(tmp_path / "table.csv"))
+    assert "cannot be read" in options.table.note.text()
+
+
 def test_escape_stops_a_copy_and_closes_else(qtbot: QtBot, dialog: DeidentifyDialog) -> None:
     dialog.start()
     dialog.show_progress(5, 30)
