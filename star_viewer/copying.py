@@ -118,7 +118,8 @@ class Copying(QObject):
         if self.dialog is None:
             return
         if isinstance(request, LookAtSource):
-            self.dialog.show_contents(answer)
+            if request.source == self._source:
+                self.dialog.show_contents(answer)
             return
         self._written = None
         self.dialog.show_result(answer)
@@ -140,7 +141,11 @@ class Copying(QObject):
 
     def _show_stopped(self, request: Request) -> None:
         self._remove_rest()
-        if self.dialog is not None and isinstance(request, CopyDeidentified):
+        if self.dialog is None:
+            return
+        if isinstance(request, LookAtSource):
+            self.dialog.show_cannot_count("Counting was stopped.")
+        if self.dialog.running:  # a copy that still waited behind the counting is forgotten with it
             self.dialog.show_stopped()
 
     def _remove_rest(self) -> None:

@@ -146,6 +146,21 @@ def test_one_copy_is_written_at_a_time_and_its_end_is_told(
     assert not dialog.isVisible()
 
 
+def test_stopping_before_everything_was_counted_stops_the_copy_that_waits(
+    qtbot: QtBot, star: StarApp, study: Path, tmp_path: Path
+) -> None:
+    with qtbot.waitSignal(star.workflow.assessed):
+        star.workflow.open_folder(study)
+    dialog = ask(star, tmp_path / "copy")
+    dialog.start()
+    dialog.reject()
+    star.copying.runner.cancelled.emit(LookAtSource(source=CopySource(folder=study)))
+    assert not dialog.running
+    assert dialog.what.text() == "Counting was stopped."
+    assert "Stopped" in dialog.problem.text()
+    star.copying.close()
+
+
 def test_keys_alone_make_a_copy_and_bring_it_into_the_archive(
     qtbot: QtBot, archived: int, open_app: OpenApp, tmp_path: Path
 ) -> None:
@@ -181,10 +196,11 @@ def test_keys_alone_make_a_copy_and_bring_it_into_the_archive(
 
 @pytest.mark.parametrize("way", ["cancel", "close the window"])
 def test_a_copy_that_is_stopped_leaves_nothing(
-    qtbot: QtBot, archived: int, open_app: OpenApp, tmp_path: Path, way: str
+    qtbot: QtBot, study: Path, open_app: OpenApp, tmp_path: Path, way: str
 ) -> None:
     star = open_app(copies_runner=build_copies_runner(None))
-    choose_patient(qtbot, star)
+    with qtbot.waitSignal(star.workflow.assessed):
+        star.workflow.open_folder(study)
     dialog = ask(star, tmp_path / "copy")
     with qtbot.waitSignal(star.copying.runner.progressed, timeout=TIMEOUT_MS, check_params_cb=_is_copy):
         dialog.start()
@@ -198,9 +214,10 @@ def test_a_copy_that_is_stopped_leaves_nothing(
     assert list(tmp_path.glob("*copy*")) == []
 
 
-def test_a_worker_that_dies_leaves_nothing(qtbot: QtBot, archived: int, open_app: OpenApp, tmp_path: Path) -> None:
+def test_a_worker_that_dies_leaves_nothing(qtbot: QtBot, study: Path, open_app: OpenApp, tmp_path: Path) -> None:
     star = open_app(copies_runner=build_copies_runner(None))
-    choose_patient(qtbot, star)
+    with qtbot.waitSignal(star.workflow.assessed):
+        star.workflow.open_folder(study)
     dialog = ask(star, tmp_path / "copy")
     runner = star.copying.runner
     with qtbot.waitSignal(runner.progressed, timeout=TIMEOUT_MS, check_params_cb=_is_copy):
