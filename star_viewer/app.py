@@ -49,8 +49,8 @@ class StarApp(QObject):
         *,
         settings: SettingsStore | None = None,
         runner: JobRunner | None = None,
-        archive_runners: ArchiveRunners | None = None,
         copies_runner: JobRunner | None = None,
+        archive_runners: ArchiveRunners | None = None,
         build_views: ViewsFactory = build_four_views,
     ) -> None:
         super().__init__()
@@ -68,9 +68,9 @@ class StarApp(QObject):
         self._year_keys = YearKeys(self.session, self.window)
         self.browsing = Browsing(self.window, self.shelf, self.workflow)
         self.importing = Importing(self.window, self.shelf, self.settings, self._open)
+        self.importing.theme_chosen.connect(self._set_theme)
         copies_runner = copies_runner or build_copies_runner(self)
         self.copying = Copying(self.window, self.workflow, copies_runner, self._open, self.importing.import_sources)
-        self.importing.theme_chosen.connect(self._set_theme)
         self._connect_actions()
         self._connect_workflow()
         self._connect_views()
@@ -90,9 +90,9 @@ class StarApp(QObject):
     def close(self) -> None:
         """End everything that runs beside the window."""
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
+        self.copying.close()
         self.runner.close()
         self.shelf.runners.close()
-        self.copying.close()
         finalise = getattr(self.window.views, "finalise", None)
         if finalise is not None:
             finalise()
