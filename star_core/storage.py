@@ -12,6 +12,7 @@ from pathlib import Path
 from star_core.errors import StorageError
 
 ARCHIVE_POINTER = "archive.json"
+_REMOVALS = 5
 
 
 def user_folder() -> Path:
@@ -73,7 +74,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         When ``target`` exists and is not empty, cannot be written, or the disk is full.
     """
     refuse_filled_folder(target)
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    partial = _partial_of(target, os.getpid())
     try:
         partial.mkdir(parents=True)
         yield partial
@@ -95,7 +96,7 @@ def new_file(target: Path) -> Iterator[Path]:
     StorageError
         When ``target`` cannot be written or the disk is full.
     """
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    partial = _partial_of(target, os.getpid())
     try:
         yield partial
         partial.replace(target)
@@ -103,6 +104,20 @@ def new_file(target: Path) -> Iterator[Path]:
         raise storage_error(target, error) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partial_folder(target: Path, pid: int) -> None:
+    """Remove what a process that was killed while it wrote a :func:`new_folder` left beside ``target``."""
+    partial = _partial_of(target, pid)
+    for _ in range(_REMOVALS):
+        # Its own children may add a last file meanwhile.
+        shutil.rmtree(partial, ignore_errors=True)
+        if not partial.exists():
+            return
+
+
+def _partial_of(target: Path, pid: int) -> Path:
+    return target.with_name(f".{target.name}.partial-{pid}")
 
 
 def storage_error(target: Path, error: OSError) -> StorageError:

@@ -46,6 +46,9 @@ SPECS = (
     ActionSpec("find", "Studies", "Search studies", "Search as you type", "Ctrl+F"),
     ActionSpec("study_open", "Studies", "Open", "Open the chosen study", "Return", scope="browser"),
     ActionSpec("study_details", "Studies", "Details", "Show everything about it", "Alt+Return", scope="browser"),
+    ActionSpec(
+        "deidentify", "Studies", "De-identified copy…", "Copy studies without the patient's name", "Ctrl+Shift+D"
+    ),
     ActionSpec("study_delete", "Studies", "Delete", "Delete the chosen studies", "Del", scope="browser"),
     ActionSpec("study_undelete", "Studies", "Undo the deletion", "Bring back what was deleted last", "Ctrl+Alt+Z"),
     ActionSpec("purge", "Studies", "Empty the bin…", "Remove deleted studies for good"),
@@ -72,7 +75,7 @@ SPECS = (
     ActionSpec("about", "Help", "About STAR Viewer", "What this program is"),
 )
 HEADER = ("open", "browse", "assess", "export")
-STUDY_MENU = ("study_open", "study_details", "study_delete", "study_undelete")
+STUDY_MENU = ("study_open", "study_details", "deidentify", "study_delete", "study_undelete")
 """The browser's right-click menu; whatever can be done with a study is added here and in ``SPECS``."""
 
 

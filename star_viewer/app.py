@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QWidget
 from star_core.types import Severity
 from star_viewer.actions import YearKeys
 from star_viewer.browsing import Browsing
+from star_viewer.copying import Copying, build_copies_runner
 from star_viewer.dialogs.about import AboutDialog, KeysDialog
 from star_viewer.importing import Importing
 from star_viewer.jobs.requests import CaseSource, Request
@@ -48,6 +49,7 @@ class StarApp(QObject):
         *,
         settings: SettingsStore | None = None,
         runner: JobRunner | None = None,
+        copies_runner: JobRunner | None = None,
         archive_runners: ArchiveRunners | None = None,
         build_views: ViewsFactory = build_four_views,
     ) -> None:
@@ -67,6 +69,8 @@ class StarApp(QObject):
         self.browsing = Browsing(self.window, self.shelf, self.workflow)
         self.importing = Importing(self.window, self.shelf, self.settings, self._open)
         self.importing.theme_chosen.connect(self._set_theme)
+        copies_runner = copies_runner or build_copies_runner(self)
+        self.copying = Copying(self.window, self.workflow, copies_runner, self._open, self.importing.import_sources)
         self._connect_actions()
         self._connect_workflow()
         self._connect_views()
@@ -86,6 +90,7 @@ class StarApp(QObject):
     def close(self) -> None:
         """End everything that runs beside the window."""
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
+        self.copying.close()
         self.runner.close()
         self.shelf.runners.close()
         finalise = getattr(self.window.views, "finalise", None)

@@ -125,11 +125,15 @@ def _style_sheet(colours: Colours) -> str:
     QPushButton:disabled {{ color: {colours.faint}; background: {colours.panel}; }}
     QLineEdit, QComboBox {{ padding: 3px 6px; border: 1px solid {colours.line}; border-radius: 4px;
                             background: {colours.raised}; }}
+    QCheckBox, QRadioButton {{ padding: 1px 3px; border: 1px solid transparent; border-radius: 4px; }}
+    QCheckBox:focus, QRadioButton:focus {{ border-color: {colours.accent}; }}
     QTreeView, QTableView, QListView {{ border: 0; background: {colours.panel}; }}
     QHeaderView::section {{ background: {colours.panel}; color: {colours.faint}; border: 0; padding: 4px; }}
     QTabBar::tab {{ padding: 6px 12px; border: 0; color: {colours.faint}; }}
     QTabBar::tab:selected {{ color: {colours.text}; border-bottom: 2px solid {colours.accent}; }}
     QTabWidget::pane {{ border: 0; }}
+    QCheckBox::indicator {{ width: 10px; height: 10px; border: 1px solid {colours.faint}; border-radius: 2px; }}
+    QCheckBox::indicator:checked {{ background: {colours.accent}; border-color: {colours.accent}; }}
     QRadioButton::indicator {{ width: 10px; height: 10px; border: 1px solid {colours.faint}; border-radius: 6px; }}
     QRadioButton::indicator:checked {{ background: {colours.accent}; border-color: {colours.accent}; }}
     QScrollArea {{ border: 0; }}

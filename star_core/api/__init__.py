@@ -32,7 +32,7 @@ from star_core.api.cohorts import (
     write_tcia_cohort,
     write_twin_cohort,
 )
-from star_core.api.deidentify import deidentify
+from star_core.api.deidentify import deidentify, deidentify_studies
 from star_core.api.measures import check_maps, compare_models, evaluate_model, run_benchmarks
 from star_core.api.models import fine_tune, install_model, train
 from star_core.api.network import (
@@ -82,6 +82,7 @@ __all__ = [
     "continue_import",
     "count_deleted",
     "deidentify",
+    "deidentify_studies",
     "delete_studies",
     "demo_case",
     "describe_series",

@@ -38,8 +38,10 @@ class JobRunner(QObject):
         make_answerer: Callable[[], Answerer] = make_tasks,
         *,
         ahead: str = "star_core.assessment",
+        patience_ms: int = KILL_AFTER_MS,
     ) -> None:
         super().__init__(parent)
+        self._patience_ms = patience_ms
         self._make_answerer, self._ahead = make_answerer, ahead
         self._context = get_context("spawn")
         self._process: BaseProcess | None = None
@@ -60,6 +62,11 @@ class JobRunner(QObject):
     def busy(self) -> bool:
         """Whether anything runs or waits."""
         return self._running is not None or bool(self._queue)
+
+    @property
+    def pid(self) -> int | None:
+        """The worker process, while there is one."""
+        return None if self._process is None else self._process.pid
 
     def start(self) -> None:
         """Start the worker process ahead of the first request."""
@@ -101,7 +108,7 @@ class JobRunner(QObject):
         self._queue.clear()
         if self._running is not None:
             self._reins.cancelled.set()
-            self._killer.start(KILL_AFTER_MS)
+            self._killer.start(self._patience_ms)
             self.resume()
 
     def pause(self) -> None:

@@ -1,4 +1,4 @@
-"""What the worker process does for each request; the only importer of :mod:`star_core.api`."""
+"""What the worker process does for each request; with ``copy_tasks`` the only importer of :mod:`star_core.api`."""
 
 from __future__ import annotations
 

@@ -79,6 +79,13 @@ def make_tasks() -> Answerer:
     return Tasks()
 
 
+def make_copy_tasks() -> Answerer:
+    """Return the real work on de-identified copies; its imports happen in the worker process only."""
+    from star_viewer.jobs.copy_tasks import CopyTasks
+
+    return CopyTasks()
+
+
 def make_archive_tasks() -> Answerer:
     """Return the real work on the archive; its imports happen in the worker process only."""
     from star_viewer.jobs.tasks import ArchiveTasks

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from star_core.errors import StorageError
-from star_core.storage import new_file, new_folder, refuse_filled_folder
+from star_core.storage import new_file, new_folder, refuse_filled_folder, remove_partial_folder
 
 
 def test_a_new_folder_appears_with_everything_in_it(tmp_path: Path) -> None:
@@ -24,6 +24,17 @@ def test_nothing_remains_of_a_folder_whose_work_failed(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "out") as folder:
         (folder / "a.txt").write_text("a")
         raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_process_left_of_a_folder_is_removed(tmp_path: Path) -> None:
+    with pytest.raises(StorageError), new_folder(tmp_path / "out") as folder:
+        (folder / "a.txt").write_text("a")
+        left = folder.rename(tmp_path / folder.name.replace(str(os.getpid()), "4711"))
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    remove_partial_folder(tmp_path / "out", 4712)
+    assert os.listdir(tmp_path) == [left.name]
+    remove_partial_folder(tmp_path / "out", 4711)
     assert os.listdir(tmp_path) == []
 
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from star_viewer.app import StarApp
+from star_viewer.jobs.copy_tasks import CopyTasks
 from star_viewer.jobs.runner import JobRunner
 from star_viewer.session import Session
 from star_viewer.settings import SettingsStore
@@ -55,6 +56,7 @@ def open_app(qtbot: QtBot, qapp: QApplication, tmp_path: Path, direct_runner: Di
         runner: JobRunner | None = None,
         build_views: Callable[[Session], QWidget] = PlainViews,
         archive_runners: ArchiveRunners | None = None,
+        copies_runner: JobRunner | None = None,
     ) -> StarApp:
         settings = SettingsStore(tmp_path / "settings.json")
         star = StarApp(
@@ -62,6 +64,7 @@ def open_app(qtbot: QtBot, qapp: QApplication, tmp_path: Path, direct_runner: Di
             settings=settings,
             runner=runner or direct_runner,
             archive_runners=archive_runners or build_archive_runners(),
+            copies_runner=copies_runner or DirectRunner(tasks=CopyTasks()),
             build_views=build_views,
         )
         opened.append(star)

@@ -30,7 +30,7 @@ def load_key(path: Path | None) -> bytes:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
     except FileExistsError:
-        return _read_key(path)
+        return read_key(path)
     except OSError as error:
         raise storage_error(path, error) from error
     key = secrets.token_bytes(KEY_BYTES)
@@ -39,7 +39,14 @@ def load_key(path: Path | None) -> bytes:
     return key
 
 
-def _read_key(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
+    """Return the secret key of a file that is there.
+
+    Raises
+    ------
+    StorageError
+        When the file cannot be read or holds no key.
+    """
     try:
         key = bytes.fromhex(path.read_text(encoding="ascii"))
     except (OSError, ValueError) as error:
