@@ -19,7 +19,7 @@ from star_core.dicom.scan import (
     BrokenDicomError,
     NotDicomError,
     RawHeader,
-    read_raw_header,
+    read_raw_header_here,
 )
 from star_core.isolation import Buffer
 
@@ -72,7 +72,7 @@ def read_entry(path: Path) -> Entry:
     star_core.dicom.scan.BrokenDicomError
         The file is DICOM and damaged, or does not say what it is.
     """
-    header = _Texts(read_raw_header(path, _WANTED))
+    header = _Texts(read_raw_header_here(path, _WANTED))
     sop_class_uid = header.plain("SOPClassUID") or header.meta(MEDIA_SOP_CLASS)
     if sop_class_uid in WITHOUT_SERIES:
         raise NotDicomError

@@ -2,23 +2,32 @@
 
 Little-endian files, explicit or implicit, are walked directly over their first bytes (PS3.5 7.1). Everything unusual,
 big-endian, deflated, very long or odd headers, is left to pydicom, so this walk may give up but never guesses.
+
+The walk touches 64 KiB at most and runs anywhere; pydicom, whose time and memory a foreign file can drive up without
+end, reads in a child process only.
 """
 
 from __future__ import annotations
 
+import stat
 import struct
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pydicom
+from pydicom.multival import MultiValue
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
 )
+
+from star_core.dicom.children import dicom_children
+from star_core.isolation import Buffer, IsolationError
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 TRANSFER_SYNTAX, MEDIA_SOP_CLASS, MEDIA_SOP_INSTANCE = 0x00020010, 0x00020002, 0x00020003
@@ -47,7 +56,7 @@ class BrokenDicomError(Exception):
     """The file says that it is DICOM and cannot be read; the text is the reason."""
 
 
-class _UnusualHeaderError(Exception):
+class UnusualHeaderError(Exception):
     """The direct walk met something that pydicom has to decide."""
 
 
@@ -67,7 +76,7 @@ class RawHeader:
 
 
 def read_raw_header(path: Path, wanted: frozenset[int]) -> RawHeader:
-    """Read the wanted elements in front of the pixels.
+    """Read the wanted elements in front of the pixels; what the walk cannot decide is read in a child process.
 
     Raises
     ------
@@ -77,20 +86,54 @@ def read_raw_header(path: Path, wanted: frozenset[int]) -> RawHeader:
         The file is DICOM and cannot be read.
     """
     try:
+        return walk_header(path, wanted)
+    except UnusualHeaderError:
+        return _ask_child(path, wanted)
+
+
+def read_raw_header_here(path: Path, wanted: frozenset[int]) -> RawHeader:
+    """Read as :func:`read_raw_header`, all of it in this process; for children only."""
+    try:
+        return walk_header(path, wanted)
+    except UnusualHeaderError:
+        pass
+    try:
         with path.open("rb", buffering=0) as file:
-            head = file.read(_HEAD_BYTES) or b""
-            _require_dicom(head)
-            try:
-                return _walk_file(head, wanted)
-            except (_UnusualHeaderError, struct.error):
-                file.seek(0)
-                return _read_with_pydicom(file, wanted)
+            return _read_with_pydicom(file, wanted)
     except OSError as error:
-        raise BrokenDicomError(f"the file cannot be read ({error.strerror or type(error).__name__})") from error
-    except (NotDicomError, BrokenDicomError):
+        raise BrokenDicomError(_unreadable(error)) from error
+    except (BrokenDicomError, MemoryError):
         raise
     except Exception as error:
         raise BrokenDicomError(f"the header is damaged ({type(error).__name__})") from error
+
+
+def walk_header(path: Path, wanted: frozenset[int]) -> RawHeader:
+    """Read the wanted elements by the direct walk alone.
+
+    Raises
+    ------
+    UnusualHeaderError
+        pydicom has to decide.
+    NotDicomError, BrokenDicomError
+        As :func:`read_raw_header`.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise NotDicomError  # pipes and devices could be waited for without end
+        with path.open("rb", buffering=0) as file:
+            head = file.read(_HEAD_BYTES) or b""
+    except OSError as error:
+        raise BrokenDicomError(_unreadable(error)) from error
+    _require_dicom(head)
+    try:
+        return _walk_file(head, wanted)
+    except (struct.error, RecursionError, UnicodeDecodeError) as error:
+        raise UnusualHeaderError from error
+
+
+def _unreadable(error: OSError) -> str:
+    return f"the file cannot be read ({error.strerror or type(error).__name__})"
 
 
 def _require_dicom(head: bytes) -> None:
@@ -107,20 +150,20 @@ def _require_dicom(head: bytes) -> None:
 
 def _walk_file(head: bytes, wanted: frozenset[int]) -> RawHeader:
     if head[128:132] != b"DICM":
-        raise _UnusualHeaderError
+        raise UnusualHeaderError
     values, position = _walk(head, 132, explicit=True, wanted=_META_TAGS, stop=0x00030000)
     syntax = values.get(TRANSFER_SYNTAX, b"").decode("ascii").rstrip(" \0")
     if not syntax or syntax in (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian):
-        raise _UnusualHeaderError
+        raise UnusualHeaderError
     explicit = syntax != ImplicitVRLittleEndian
     elements, position = _walk(head, position, explicit=explicit, wanted=wanted, stop=PIXEL_DATA)
     values.update(elements)
     if _tag_at(head, position) != PIXEL_DATA:
-        raise _UnusualHeaderError
+        raise UnusualHeaderError
     if explicit and head[position + 4 : position + 6] in _LONG_VRS:
         return RawHeader(values, True, syntax, position + 12, _LONG.unpack_from(head, position + 8)[0])
     if explicit:
-        raise _UnusualHeaderError
+        raise UnusualHeaderError
     return RawHeader(values, True, syntax, position + 8, _LONG.unpack_from(head, position + 4)[0])
 
 
@@ -146,7 +189,7 @@ def _walk(
         position = start + length
         if tag in wanted:
             if position > len(head):
-                raise _UnusualHeaderError
+                raise UnusualHeaderError
             values[tag] = head[start:position]
 
 
@@ -159,7 +202,7 @@ def _length_at(head: bytes, position: int, explicit: bool) -> tuple[int, int]:
         return _SHORT.unpack_from(head, position + 6)[0], position + 8
     if vr in _LONG_VRS:
         return _LONG.unpack_from(head, position + 8)[0], position + 12
-    raise _UnusualHeaderError
+    raise UnusualHeaderError
 
 
 def _skip_sequence(head: bytes, position: int, explicit: bool) -> int:
@@ -171,7 +214,7 @@ def _skip_sequence(head: bytes, position: int, explicit: bool) -> int:
         if tag == _SEQUENCE_END:
             return position
         if tag != _ITEM:
-            raise _UnusualHeaderError
+            raise UnusualHeaderError
         if length == UNDEFINED_LENGTH:
             position = _skip_item(head, position, explicit)
         else:
@@ -186,6 +229,44 @@ def _skip_item(head: bytes, position: int, explicit: bool) -> int:
 
 
 # ------------------------------------------------------------------------------------------- pydicom for the rest
+
+
+def _ask_child(path: Path, wanted: frozenset[int]) -> RawHeader:
+    try:
+        answer, _ = dicom_children().call(
+            "star_core.dicom.scan:read_unusual_task", {"path": str(path.absolute()), "wanted": sorted(wanted)}
+        )
+    except IsolationError as error:
+        raise BrokenDicomError(f"reading it was stopped ({error})") from error
+    if "broken" in answer:
+        raise BrokenDicomError(answer["broken"])
+    values: dict[int, Any] = {int(tag): text.encode("latin-1") for tag, text in answer["bytes"].items()}
+    values.update({int(tag): text for tag, text in answer["texts"].items()})
+    return RawHeader(
+        values, answer["little_endian"], answer["transfer_syntax_uid"], answer["pixel_offset"], answer["pixel_length"]
+    )
+
+
+def read_unusual_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, Any], Buffer]:
+    """Read a header that the walk gave up on; runs in the child process only."""
+    try:
+        header = read_raw_header_here(Path(options["path"]), frozenset(options["wanted"]))
+    except BrokenDicomError as error:
+        return {"broken": str(error)}, b""
+    raw = {tag: value for tag, value in header.values.items() if isinstance(value, bytes)}
+    texts = {tag: _to_text(value) for tag, value in header.values.items() if tag not in raw and value is not None}
+    return {
+        "bytes": {tag: value.decode("latin-1") for tag, value in raw.items() if len(value) <= _HEAD_BYTES},
+        "texts": {tag: text for tag, text in texts.items() if len(text) <= _HEAD_BYTES},
+        "little_endian": header.little_endian,
+        "transfer_syntax_uid": header.transfer_syntax_uid,
+        "pixel_offset": header.pixel_offset,
+        "pixel_length": header.pixel_length,
+    }, b""
+
+
+def _to_text(value: Any) -> str:
+    return "\\".join(map(str, value)) if isinstance(value, list | tuple | MultiValue) else str(value)
 
 
 def _read_with_pydicom(file: BinaryIO, wanted: frozenset[int]) -> RawHeader:

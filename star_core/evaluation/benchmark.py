@@ -137,7 +137,7 @@ def _slices_of(ct: Path) -> list[str]:
     from star_core.dicom.discover import discover_series
     from star_core.dicom.stack import arrange_slices
 
-    series = max(discover_series(ct).by_modality("CT"), key=lambda found: len(found.paths))
+    series = max(discover_series(ct).by_modality("CT"), key=lambda found: found.image_count)
     return [str(header.path) for header in arrange_slices(series).headers]
 
 

@@ -309,10 +309,10 @@ def test_a_file_that_kills_its_reader_costs_itself_only(study: Path, monkeypatch
     paths = sorted(study.iterdir())
     call = IsolatedWorker.call
 
-    def die(self: IsolatedWorker, task: str, options: Mapping[str, Any], payload: bytes = b"") -> Any:
+    def die(self: IsolatedWorker, task: str, options: Mapping[str, Any], payload: bytes = b"", **limits: Any) -> Any:
         if os.fspath(paths[3]) in options["paths"]:
             raise IsolationError("the decoding process ended unexpectedly (-11)")
-        return call(self, task, options, payload)
+        return call(self, task, options, payload, **limits)
 
     monkeypatch.setattr(IsolatedWorker, "call", die)
     with HeaderReaders(1) as readers:
