@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,14 @@ class Entry:
     frame_of_reference_uid: str
     instance_number: int | None
     frames: int
+
+
+_FIELDS = tuple(one.name for one in fields(Entry))
+
+
+def to_entry(values: Sequence[Any]) -> Entry:
+    """Return an entry from its values as a child sends them."""
+    return Entry(**dict(zip(_FIELDS, values, strict=True)))
 
 
 def read_entry(path: Path) -> Entry:
@@ -159,7 +167,8 @@ def read_entries_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[
     answers: list[dict[str, Any]] = []
     for path in paths:
         try:
-            answers.append({"entry": asdict(read_entry(Path(path)))})
+            entry = read_entry(Path(path))
+            answers.append({"entry": [getattr(entry, name) for name in _FIELDS]})
         except NotDicomError:
             answers.append({"reason": NOT_DICOM})
         except BrokenDicomError as error:

@@ -30,6 +30,8 @@ from star_core.types import ProgressCallback, ignore_progress
 
 REPORTS_PER_S = 10.0
 SPARE_BYTES = 256 << 20
+LINKS_PER_TRANSACTION = 1024
+_READ_AHEAD = 2
 
 
 class Outcome(StrEnum):
@@ -175,13 +177,18 @@ class _Import:
         pending: deque[tuple[list[Candidate], list[Path], Future[list[ReadFile]]]] = deque()
         rest = iter(waiting)
         while True:
-            while len(pending) <= readers.width and (batch := list(islice(rest, FILES_PER_BATCH))):
+            while len(pending) <= _READ_AHEAD * readers.width and (batch := list(islice(rest, FILES_PER_BATCH))):
                 paths = [self._reachable(candidate) for candidate in batch]
                 pending.append((batch, paths, readers.submit(paths)))
             if not pending:
                 return
             batch, paths, future = pending.popleft()
-            yield batch, future.result()
+            read = future.result()
+            # Links are filed as fast as they are read: what is ready goes into one transaction.
+            while self._link and pending and pending[0][2].done() and len(batch) < LINKS_PER_TRANSACTION:
+                more = pending.popleft()
+                batch, paths, read = batch + more[0], paths + more[1], read + more[2].result()
+            yield batch, read
             for candidate, path in zip(batch, paths, strict=True):
                 if candidate.zip_entry is not None:
                     path.unlink(missing_ok=True)
@@ -251,7 +258,7 @@ class _Import:
 
 
 def _key(candidate: Candidate) -> str:
-    return os.fspath(candidate.path.absolute()) + ("" if candidate.zip_entry is None else f"#{candidate.zip_entry}")
+    return os.fspath(candidate.path) + ("" if candidate.zip_entry is None else f"#{candidate.zip_entry}")
 
 
 def _begin(archive: Archive, sources: Sequence[Path], *, link: bool) -> int:

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from star_core.archive.entry import NOT_DICOM, READ_TASK, Entry
-from star_core.isolation import IsolationError, WorkerPool
+from star_core.archive.entry import NOT_DICOM, READ_TASK, Entry, to_entry
+from star_core.dicom.children import dicom_children
+from star_core.isolation import IsolationError
 
 FILES_PER_BATCH = 128
 BATCH_TIMEOUT_S = 10.0
 FILE_TIMEOUT_S = 5.0
-MEMORY_MB = 1_600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +29,10 @@ class ReadFile:
 
 
 class HeaderReaders:
-    """Children that read headers in batches, several at once; a context manager that ends them."""
+    """Headers read in batches by this process's children, several at once; a context manager."""
 
-    def __init__(self, children: int | None = None) -> None:
-        module, _, _ = READ_TASK.partition(":")
-        self._children = WorkerPool(children, timeout_s=BATCH_TIMEOUT_S, memory_mb=MEMORY_MB, modules=(module,))
+    def __init__(self) -> None:
+        self._children = dicom_children()
         self._threads = ThreadPoolExecutor(self._children.width)
 
     def __enter__(self) -> Self:
@@ -43,7 +42,6 @@ class HeaderReaders:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._threads.shutdown(cancel_futures=True)
-        self._children.close()
 
     @property
     def width(self) -> int:
@@ -77,5 +75,5 @@ class HeaderReaders:
 
 def _to_read_file(path: Path, answer: dict[str, Any]) -> ReadFile:
     if "entry" in answer:
-        return ReadFile(path=path, entry=Entry(**answer["entry"]))
+        return ReadFile(path=path, entry=to_entry(answer["entry"]))
     return ReadFile(path=path, reason="" if answer["reason"] == NOT_DICOM else str(answer["reason"]))

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from star_core.archive.names import fold
 
 SAME_UID = "another object with the same SOPInstanceUID is in the archive, and this one differs from it"
 _COPY_BYTES = 1 << 20
+_REMEMBERED_FOLDERS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,8 @@ def copy_aside(engine: Engine, arrivals: Sequence[Arrival], scratch: Path) -> di
     Done before the transaction, so that other programs wait for names and rows only, never for bytes.
     """
     copied = [place for place, arrival in enumerate(arrivals) if not arrival.linked]
+    if not copied:
+        return {}
     with reading(engine) as connection:
         known = _find_known(connection, [arrivals[place].entry.sop_uid for place in copied])
     aside: dict[int, Path] = {}
@@ -134,7 +138,7 @@ def _meet_again(
 def _settle(folder: Path, arrival: Arrival, aside: Path | None) -> str:
     """Give a file its final name and return it, relative to the archive; nothing of the header is in it but a hash."""
     if arrival.linked:
-        return os.fspath(arrival.source.resolve())
+        return _resolve(arrival.source)
     digest = hashlib.sha256(arrival.entry.sop_uid.encode("utf-8", "surrogateescape")).hexdigest()
     stored = f"{FILES_FOLDER}/{digest[:2]}/{digest}.dcm"
     target = folder / stored
@@ -144,6 +148,18 @@ def _settle(folder: Path, arrival: Arrival, aside: Path | None) -> str:
         _copy_synced(arrival.source, aside)
     aside.replace(target)
     return stored
+
+
+def _resolve(path: Path) -> str:
+    """Return where a file really lies; its folder is asked for once."""
+    if path.is_symlink():
+        return os.fspath(path.resolve())
+    return os.fspath(_resolve_folder(path.parent) / path.name)
+
+
+@lru_cache(_REMEMBERED_FOLDERS)
+def _resolve_folder(folder: Path) -> Path:
+    return folder.resolve()
 
 
 def _copy_synced(source: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import config
 from pydicom.uid import UID
 
 from star_core.dicom.children import DECODE_TIMEOUT_S, dicom_children
@@ -36,7 +37,7 @@ from star_core.types import ProgressCallback
 
 _MIN_SLICES_PER_CHILD = 32
 _MAX_ENCODED_BYTES = 1 << 26
-_MOST_INFLATED_BYTES = 1 << 30
+_MOST_INFLATED_BYTES = 1 << 29
 _ITEM = struct.Struct("<HHI")
 CODECS: Mapping[str, tuple[str, ...]] = {
     "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),  # RLE
@@ -56,7 +57,7 @@ CODECS: Mapping[str, tuple[str, ...]] = {
 
 def syntax_name(uid: str) -> str:
     """Return the readable name of a transfer syntax."""
-    return UID(uid).name
+    return UID(uid, config.IGNORE).name
 
 
 def read_slices_into(

@@ -20,7 +20,7 @@ import pydicom
 from star_core.dicom.children import dicom_children
 from star_core.dicom.header import InstanceHeader
 from star_core.dicom.pixels import NATIVE_SYNTAXES, stored_dtype
-from star_core.dicom.scan import UNDEFINED_LENGTH
+from star_core.dicom.scan import UNDEFINED_LENGTH, read_dataset_here
 from star_core.errors import DicomError, DuplicateSlicesError, MixedSlicesError, NotCtError
 from star_core.isolation import Buffer, IsolationError
 
@@ -156,7 +156,8 @@ def read_frames_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[s
     """Read the functional groups of a file and find its frames' bytes; runs in the child process only."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(options["path"], stop_before_pixels=True, specific_tags=list(_KEYWORDS), force=True)
+        with Path(options["path"]).open("rb") as file:
+            dataset = read_dataset_here(file, _KEYWORDS)
         shared = (dataset.get("SharedFunctionalGroupsSequence") or [None])[0]
         groups = dataset.get("PerFrameFunctionalGroupsSequence") or ()
         answer = {

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pydicom
 from pydicom.charset import convert_encodings
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
@@ -30,6 +29,7 @@ from star_core.dicom.scan import (
     BrokenDicomError,
     RawHeader,
     UnusualHeaderError,
+    read_dataset_here,
     read_raw_header,
     walk_header,
 )
@@ -243,9 +243,8 @@ def read_facts_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[st
     """Read a series' facts with pydicom; runs in the child process only."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(
-            options["path"], stop_before_pixels=True, specific_tags=list(_FACT_KEYWORDS), force=True
-        )
+        with Path(options["path"]).open("rb") as file:
+            dataset = read_dataset_here(file, _FACT_KEYWORDS)
         return asdict(_facts(dataset)), b""
 
 

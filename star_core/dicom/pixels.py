@@ -9,10 +9,10 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -22,7 +22,7 @@ from pydicom.uid import (
 )
 
 from star_core.dicom.header import InstanceHeader
-from star_core.dicom.scan import UNDEFINED_LENGTH
+from star_core.dicom.scan import UNDEFINED_LENGTH, read_dataset_here
 from star_core.errors import DecodingError
 from star_core.isolation import Buffer
 
@@ -116,7 +116,9 @@ def inflate_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, 
     """Return the pixel bytes of a deflated file; runs in the child process only."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return {}, bytes(pydicom.dcmread(options["path"]).get("PixelData") or b"")[: options["most_bytes"]]
+        with Path(options["path"]).open("rb") as file:
+            dataset = read_dataset_here(file, pixels=True, most_bytes=options["most_bytes"])
+        return {}, bytes(dataset.get("PixelData") or b"")
 
 
 def damaged(error: Exception) -> DecodingError:

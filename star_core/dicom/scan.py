@@ -12,13 +12,17 @@ from __future__ import annotations
 import stat
 import struct
 import warnings
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pydicom
+from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import Tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -35,6 +39,7 @@ PIXEL_DATA = 0x7FE00010
 WITHOUT_SERIES = frozenset({"1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.39.1"})
 """SOP classes that belong to no series: media directory (DICOMDIR) and colour palette."""
 _META_TAGS = frozenset({TRANSFER_SYNTAX, MEDIA_SOP_CLASS, MEDIA_SOP_INSTANCE})
+MOST_HEADER_BYTES = 1 << 26
 _HEAD_BYTES = 1 << 16
 _LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 _SHORT_VRS = frozenset(
@@ -44,6 +49,7 @@ _SHORT_VRS = frozenset(
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _FIRST_ELEMENTS = {(2, 0), (2, 1), (8, 0), (8, 5), (8, 8), (8, 0x12), (8, 0x16), (8, 0x18)}
 _TAG = struct.Struct("<HH")
+_EXPLICIT, _IMPLICIT = struct.Struct("<HH2sH"), struct.Struct("<HH0sI")
 _SHORT = struct.Struct("<H")
 _LONG = struct.Struct("<I")
 
@@ -104,6 +110,8 @@ def read_raw_header_here(path: Path, wanted: frozenset[int]) -> RawHeader:
         raise BrokenDicomError(_unreadable(error)) from error
     except (BrokenDicomError, MemoryError):
         raise
+    except RecursionError as error:
+        raise BrokenDicomError("its sequences are nested without end") from error
     except Exception as error:
         raise BrokenDicomError(f"the header is damaged ({type(error).__name__})") from error
 
@@ -177,12 +185,17 @@ def _walk(
 ) -> tuple[dict[int, Any], int]:
     """Collect wanted elements from ``position`` until the first tag at or behind ``stop``; return where that is."""
     values: dict[int, Any] = {}
+    unpack = (_EXPLICIT if explicit else _IMPLICIT).unpack_from
     while True:
-        group, element = _TAG.unpack_from(head, position)
+        group, element, vr, length = unpack(head, position)
         tag = group << 16 | element
         if tag >= stop:
             return values, position
-        length, start = _length_at(head, position, explicit)
+        start = position + 8
+        if vr in _LONG_VRS:
+            length, start = _LONG.unpack_from(head, start)[0], position + 12
+        elif vr not in _SHORT_VRS and explicit:
+            raise UnusualHeaderError
         if length == UNDEFINED_LENGTH:
             position = _skip_sequence(head, start, explicit)
             continue
@@ -269,11 +282,44 @@ def _to_text(value: Any) -> str:
     return "\\".join(map(str, value)) if isinstance(value, list | tuple | MultiValue) else str(value)
 
 
+def read_dataset_here(
+    file: BinaryIO, tags: Sequence[Any] | None = None, *, pixels: bool = False, most_bytes: int = MOST_HEADER_BYTES
+) -> pydicom.Dataset:
+    """Read a file with pydicom; for children only. A deflated one is unpacked to ``most_bytes`` and no further."""
+    wanted: list[Any] | None = None if tags is None else [Tag("SpecificCharacterSet"), *map(Tag, tags)]
+    head = file.read(_HEAD_BYTES)
+    start = _deflated_start(head)
+    file.seek(0)
+    if start is None:
+        return pydicom.dcmread(file, stop_before_pixels=not pixels, specific_tags=wanted, force=True)
+    file.seek(start)
+    plain = BytesIO(zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(), most_bytes))
+    stop = None if pixels else _is_pixel_data
+    dataset = read_dataset(plain, False, True, stop_when=stop, specific_tags=wanted)
+    dataset.file_meta = pydicom.dcmread(BytesIO(head[:start]), force=True).file_meta
+    return dataset
+
+
+def _is_pixel_data(tag: Any, vr: str | None, length: int) -> bool:
+    return int(tag) >= PIXEL_DATA
+
+
+def _deflated_start(head: bytes) -> int | None:
+    """Return where the deflated part begins, or ``None`` where the file is not deflated."""
+    if head[128:132] != b"DICM":
+        return None
+    try:
+        values, position = _walk(head, 132, explicit=True, wanted=_META_TAGS, stop=0x00030000)
+    except (struct.error, UnusualHeaderError):
+        return None
+    syntax = values.get(TRANSFER_SYNTAX, b"").rstrip(b" \0")
+    return position if syntax == DeflatedExplicitVRLittleEndian.encode() else None
+
+
 def _read_with_pydicom(file: BinaryIO, wanted: frozenset[int]) -> RawHeader:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tags: list[Any] = sorted(wanted)
-        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags, force=True)
+        dataset = read_dataset_here(file, sorted(wanted))
         meta = dataset.file_meta
         syntax = str(meta.get("TransferSyntaxUID", "")) or _syntax_by_encoding(dataset)
         values: dict[int, Any] = {int(tag): element.value for tag, element in dataset.items()}

@@ -20,6 +20,7 @@ from star_core.dicom.children import dicom_children
 from star_core.dicom.decode import CODECS, decode_task, syntax_name
 from star_core.dicom.frames import find_group
 from star_core.dicom.header import build_patient_key
+from star_core.dicom.scan import read_dataset_here
 from star_core.errors import SegmentationError
 from star_core.isolation import Buffer, IsolationError
 from star_core.types import BoolArray, DoubleArray
@@ -135,12 +136,13 @@ def read_segmentation_task(options: Mapping[str, Any], payload: bytes) -> tuple[
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _read(pydicom.dcmread(options["path"]))
+            with Path(options["path"]).open("rb") as file:
+                return _read(read_dataset_here(file, pixels=True, most_bytes=_MOST_PIXEL_BYTES))
         except SegmentationError as error:
             return {"refused": error.message, "remedy": error.remedy}, b""
 
 
-def _read(dataset: pydicom.FileDataset) -> tuple[dict[str, Any], Buffer]:
+def _read(dataset: pydicom.Dataset) -> tuple[dict[str, Any], Buffer]:
     if str(dataset.get("SOPClassUID", "")) not in SEGMENTATION_CLASSES:
         raise SegmentationError(
             "The file is DICOM, but not a segmentation.", remedy="Choose a DICOM SEG file that belongs to the CT."
@@ -222,7 +224,7 @@ def _slice_mm(planes: list[DoubleArray], measures: pydicom.Dataset) -> float:
     return float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1.0)
 
 
-def _unpack(dataset: pydicom.FileDataset, frames: int) -> tuple[int, Buffer]:
+def _unpack(dataset: pydicom.Dataset, frames: int) -> tuple[int, Buffer]:
     """Return how many bits a pixel takes, and the pixels of all frames."""
     syntax, bits, count = str(dataset.file_meta.TransferSyntaxUID), int(dataset.BitsAllocated), frames * dataset.Rows
     expected = -(-count * int(dataset.Columns) * bits // 8)
@@ -247,7 +249,7 @@ def _unpack(dataset: pydicom.FileDataset, frames: int) -> tuple[int, Buffer]:
     return bits, pixels
 
 
-def _decode(dataset: pydicom.FileDataset, syntax: str, frames: int) -> Iterator[bytes]:
+def _decode(dataset: pydicom.Dataset, syntax: str, frames: int) -> Iterator[bytes]:
     options = {
         "transfer_syntax_uid": syntax,
         "rows": int(dataset.Rows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,13 +46,17 @@ def test_a_child_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows offers no limit on memory")
 def test_a_child_that_wants_too_much_memory_is_told_and_replaced(tmp_path: Path) -> None:
-    syntax = pydicom.uid.DeflatedExplicitVRLittleEndian
-    path = tmp_path / "bomb"
+    path = tmp_path / "huge"
     dataset = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
-    dataset.file_meta.TransferSyntaxUID = syntax
-    dataset.add_new(0x00091001, "OB", bytes(160 << 20))
+    dataset.PixelData = b""
     dataset.save_as(path)
-    with IsolatedWorker(memory_mb=400) as worker:
+    data = path.read_bytes()
+    place = data.rindex(b"\xe0\x7f\x10\x00OW") + 8
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(struct.pack("<I", 1 << 30))
+        file.truncate(1 << 30)  # holes take no space on the disk
+    with IsolatedWorker(memory_mb=600) as worker:
         for _ in range(2):
             with pytest.raises(IsolationError, match="not enough memory"):
                 worker.call("star_core.dicom.pixels:inflate_task", {"path": str(path), "most_bytes": 10})

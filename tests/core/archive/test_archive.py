@@ -315,7 +315,7 @@ def test_a_file_that_kills_its_reader_costs_itself_only(study: Path, monkeypatch
         return call(self, task, options, payload, **limits)
 
     monkeypatch.setattr(IsolatedWorker, "call", die)
-    with HeaderReaders(1) as readers:
+    with HeaderReaders() as readers:
         answers = readers.submit(paths).result()
     assert [answer.entry is None for answer in answers] == [place == 3 for place in range(8)]
     assert "ended unexpectedly" in answers[3].reason
