@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -163,6 +163,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
     except DatabaseError as error:
         raise database_error(error) from error
+
+
+def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Add many rows, or put them in the place of those with the same key; faster than SQLAlchemy's own insert."""
+    names, places = ", ".join(f'"{name}"' for name in columns), ", ".join("?" * len(columns))
+    connection.exec_driver_sql(f"INSERT OR REPLACE INTO {table.name} ({names}) VALUES ({places})", list(rows))
 
 
 def insert_row(connection: Connection, table: Table, **values: Any) -> int:

@@ -23,13 +23,15 @@ _CHUNK_BYTES = 1 << 20
 class Candidate:
     """A file that may be DICOM. ``label`` is how reports call it, ``fingerprint`` tells when it has changed.
 
-    ``path`` is absolute; ``zip_entry`` is its place in the zip archive ``path``, if it lies in one.
+    ``path`` is absolute, and ``place`` the same without symbolic links. ``zip_entry`` is its place in the zip archive
+    ``path``, if it lies in one.
     """
 
     path: Path
     label: str
     size_bytes: int
     fingerprint: str
+    place: str = ""
     zip_entry: int | None = None
 
 
@@ -62,21 +64,22 @@ def list_candidates(sources: Sequence[Path]) -> tuple[list[Candidate], list[Unus
             )
         is_index = source.is_file() and source.name.upper() == "DICOMDIR"
         root = (source.parent if is_index else source).absolute()
-        cut = len(os.fspath(root)) - len(root.name)
-        for path, status in _walk(root):
+        cut, real_root = len(os.fspath(root)) - len(root.name), os.path.realpath(root)
+        for path, status, is_link in _walk(root):
+            place = os.path.realpath(path) if is_link else real_root + path[len(os.fspath(root)) :]
             try:
                 if isinstance(status, OSError):
                     raise status
-                _add(path, path[cut:], status, candidates, unusable)
+                _add(path, place, path[cut:], status, candidates, unusable)
             except OSError as error:
                 unusable.append(Unusable(label=path[cut:], reason=f"it cannot be read ({error.strerror})"))
     return candidates, unusable
 
 
-def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | OSError]]:
-    """Yield every file below a folder, or the file itself, with what the system says of it, in a fixed order."""
+def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | OSError, bool]]:
+    """Yield every file below a folder, or the file itself, in order, with what the system says of it."""
     if not root.is_dir():
-        yield os.fspath(root), _status(root)
+        yield os.fspath(root), _status(root), root.is_symlink()
         return
     folders = [os.fspath(root)]
     while folders:
@@ -93,7 +96,7 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | OSError]]:
         folders += [entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
         for entry in entries:
             if not entry.name.startswith("._") and not entry.is_dir():
-                yield entry.path, _status(entry)
+                yield entry.path, _status(entry), entry.is_symlink()
 
 
 def _status(entry: Path | os.DirEntry[str]) -> os.stat_result | OSError:
@@ -103,14 +106,18 @@ def _status(entry: Path | os.DirEntry[str]) -> os.stat_result | OSError:
         return error
 
 
-def _add(path: str, label: str, status: os.stat_result, candidates: list[Candidate], unusable: list[Unusable]) -> None:
+def _add(
+    path: str, place: str, label: str, status: os.stat_result, candidates: list[Candidate], unusable: list[Unusable]
+) -> None:
     if not stat.S_ISREG(status.st_mode):
         return  # sockets, pipes and devices could be waited for without end
     mark = f"{status.st_size}-{status.st_mtime_ns}"
     if path.lower().endswith(".zip"):
         _add_zip(Path(path), label, mark, candidates, unusable)
     else:
-        candidates.append(Candidate(path=Path(path), label=label, size_bytes=status.st_size, fingerprint=mark))
+        candidates.append(
+            Candidate(path=Path(path), label=label, size_bytes=status.st_size, fingerprint=mark, place=place)
+        )
 
 
 def _add_zip(path: Path, label: str, mark: str, candidates: list[Candidate], unusable: list[Unusable]) -> None:

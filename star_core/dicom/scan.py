@@ -9,6 +9,7 @@ end, reads in a child process only.
 
 from __future__ import annotations
 
+import os
 import stat
 import struct
 import warnings
@@ -41,6 +42,7 @@ WITHOUT_SERIES = frozenset({"1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.39.1"})
 _META_TAGS = frozenset({TRANSFER_SYNTAX, MEDIA_SOP_CLASS, MEDIA_SOP_INSTANCE})
 MOST_HEADER_BYTES = 1 << 26
 _HEAD_BYTES = 1 << 16
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 _SHORT_VRS = frozenset(
     {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT"}
@@ -127,10 +129,7 @@ def walk_header(path: Path, wanted: frozenset[int]) -> RawHeader:
         As :func:`read_raw_header`.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise NotDicomError  # pipes and devices could be waited for without end
-        with path.open("rb", buffering=0) as file:
-            head = file.read(_HEAD_BYTES) or b""
+        head = _read_head(path)
     except OSError as error:
         raise BrokenDicomError(_unreadable(error)) from error
     _require_dicom(head)
@@ -138,6 +137,16 @@ def walk_header(path: Path, wanted: frozenset[int]) -> RawHeader:
         return _walk_file(head, wanted)
     except (struct.error, RecursionError, UnicodeDecodeError) as error:
         raise UnusualHeaderError from error
+
+
+def _read_head(path: Path) -> bytes:
+    descriptor = os.open(path, _OPEN_FLAGS)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotDicomError  # pipes and devices could be waited for without end
+        return os.read(descriptor, _HEAD_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _unreadable(error: OSError) -> str:
