@@ -7,8 +7,9 @@ import shutil
 import struct
 import warnings
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from io import BytesIO
 from pathlib import Path
 
@@ -32,7 +33,7 @@ _COPIES_PER_BOMB = 500
 _COMPRESSED = {"rle": RLELossless, "jpeg-2000": JPEG2000Lossless, "jpeg-ls": JPEGLSLossless}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Base:
     """A file to break; ``beside`` are the files of its folder, so that a series of several slices is opened."""
 
@@ -40,7 +41,7 @@ class Base:
     data: bytes
     beside: tuple[bytes, ...] = ()
 
-    @property
+    @cached_property
     def sop_uid(self) -> bytes:
         """The object's own UID as it stands in the file, or something that stands in none."""
         try:
@@ -195,6 +196,19 @@ def _outcome(summary: FolderSummary) -> str:
     if summary.findings:
         return "refused: damaged-file"
     return "no CT and no segmentation" if summary.series else "not DICOM"
+
+
+def peak_memory_mb() -> float:
+    """Return the largest memory that this process and its children have had, in MB; 0 where no system tells."""
+    statuses = [Path("/proc/self/status")]
+    for listing in Path("/proc/self/task").glob("*/children"):
+        statuses += [Path("/proc", number, "status") for number in listing.read_text().split()]
+    peaks = [0.0]
+    for status in statuses:
+        with suppress(OSError, KeyError):
+            lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            peaks.append(int(lines["VmHWM"].split()[0]) / 1024)
+    return max(peaks)
 
 
 def write_case(copy_: BrokenCopy, folder: Path) -> Path:

@@ -234,7 +234,7 @@ def read_series_facts(path: Path, *, modality: str = "") -> SeriesFacts:
     try:
         answer, _ = dicom_children().call("star_core.dicom.header:read_facts_task", {"path": str(path.absolute())})
     except IsolationError as error:
-        raise BrokenDicomError(f"the header is damaged or reading it was stopped ({error})") from error
+        raise BrokenDicomError(f"reading it was stopped ({error})") from error
     referenced = tuple(answer.pop("referenced_series_uids"))
     return SeriesFacts(referenced_series_uids=referenced, **answer)
 

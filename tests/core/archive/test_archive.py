@@ -27,7 +27,6 @@ from star_core.dicom.discover import discover_series
 from star_core.dicom.read import read_volume
 from star_core.errors import CancelledError, StorageError
 from star_core.isolation import IsolatedWorker, IsolationError
-from tests.broken import break_file
 from tests.core.dicom.factory import build_volume, change_files, write_series
 
 
@@ -299,24 +298,6 @@ def test_a_disk_that_fills_during_the_import_leaves_whole_files_only(
         import_studies(archive, [study])
     assert archive.find_studies()[0].instance_count == 2
     assert not list((archive.folder / "incoming").iterdir())
-
-
-def test_broken_files_cost_themselves_only(archive: Archive, study: Path, tmp_path: Path) -> None:
-    samples = [Path(str(get_testdata_file(name))) for name in ("CT_small.dcm", "MR_small_RLE.dcm", "rtplan.dcm")]
-    folder = tmp_path / "broken"
-    folder.mkdir()
-    for seed in range(300):
-        _, data = break_file(samples[seed % len(samples)].read_bytes(), seed)
-        (folder / f"{seed:04}.dcm").write_bytes(data)
-    outside = {path for path in tmp_path.rglob("*") if archive.folder not in path.parents}
-    report = import_studies(archive, [folder, study])
-    assert report.imported + report.duplicates + report.ignored + len(report.failed) == 308
-    assert report.imported >= 8 + 1
-    assert all(failed.reason for failed in report.failed)
-    assert {path for path in tmp_path.rglob("*") if archive.folder not in path.parents} == outside
-    for row in archive.find_studies():
-        for series in archive.series_of_study(row.id):
-            assert all(path.is_relative_to(archive.folder / "files") for path in archive.paths_of_series(series.id))
 
 
 def test_a_file_that_kills_its_reader_costs_itself_only(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
