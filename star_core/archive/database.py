@@ -173,7 +173,7 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
 
 def insert_row(connection: Connection, table: Table, **values: Any) -> int:
     """Insert one row and return its number."""
-    return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
+    return int(connection.execute(insert(table).returning(table.c.id), values).scalar_one())
 
 
 def database_error(error: DatabaseError) -> StorageError:

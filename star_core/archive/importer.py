@@ -9,7 +9,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -31,8 +31,8 @@ from star_core.types import ProgressCallback, ignore_progress
 
 REPORTS_PER_S = 10.0
 SPARE_BYTES = 256 << 20
-LINKS_PER_TRANSACTION = 1024
-_READ_AHEAD = 2
+LINKS_PER_TRANSACTION = 640
+_READ_AHEAD, _GATHER_S = 4, 0.1
 _SCRATCH, _LOCK = "import-", ".lock"
 _LOCK_TIMEOUT_S = 10.0
 _COLUMNS = ("import", "path", "label", "fingerprint", "outcome", "reason")
@@ -187,8 +187,11 @@ class _Import:
                 return
             batch, paths, future = pending.popleft()
             read = future.result()
-            # Links are filed as fast as they are read: what is ready goes into one transaction.
-            while self._link and pending and pending[0][2].done() and len(batch) < LINKS_PER_TRANSACTION:
+            # Links are filed faster than they are read: what is ready in a moment goes into one transaction.
+            until = time.monotonic() + _GATHER_S
+            while self._link and pending and len(batch) < LINKS_PER_TRANSACTION:
+                if wait((pending[0][2],), max(0.0, until - time.monotonic())).not_done:
+                    break
                 more = pending.popleft()
                 batch, paths, read = batch + more[0], paths + more[1], read + more[2].result()
             yield batch, read

@@ -49,11 +49,13 @@ class BenchmarkResult:
 
 
 def measure_all(ct: Path, segmentation: Path | None, work: Path) -> list[BenchmarkResult]:
-    """Measure reading, assessing, the network and the window; ``work`` is an existing folder for what they write."""
+    """Measure reading, archive, assessing, network and window; ``work`` is an existing folder for what they write."""
+    from star_core.evaluation.archive_benchmark import measure_archive
     from star_core.evaluation.network_benchmark import measure_network_figures
 
     return [
         measure_reading(work / "series"),
+        *measure_archive(work / "archive"),
         *measure_assess(ct, segmentation, work / "assessment"),
         *measure_network_figures(),
         *measure_window(work / "window.json"),
