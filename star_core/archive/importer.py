@@ -151,7 +151,9 @@ class _Import:
 
     def work_through(self, candidates: Sequence[Candidate]) -> None:
         done_before = self._done_before()
-        waiting = [one for one in candidates if done_before.get(_key(one)) != one.fingerprint]
+        waiting = list(candidates)
+        if done_before:
+            waiting = [one for one in candidates if done_before.get(_key(one)) != one.fingerprint]
         total, done = len(candidates), len(candidates) - len(waiting)
         try:
             with _own_scratch(self._scratch), HeaderReaders() as readers:

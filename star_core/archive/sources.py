@@ -93,10 +93,13 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | OSError, bool]]:
                     f"Folder {root.name!r} cannot be read ({error.strerror}).", remedy="Check that you may open it."
                 ) from error
             continue
-        folders += [entry.path for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
+        below = []
         for entry in entries:
-            if not entry.name.startswith("._") and not entry.is_dir():
+            if entry.is_dir():
+                below += [] if entry.is_symlink() else [entry.path]
+            elif not entry.name.startswith("._"):
                 yield entry.path, _status(entry), entry.is_symlink()
+        folders += reversed(below)
 
 
 def _status(entry: Path | os.DirEntry[str]) -> os.stat_result | OSError:
