@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from star_core.isolation import Buffer
 READ_TASK = "star_core.archive.entry:read_entries_task"
 NOT_DICOM = "not DICOM"
 LONGEST_UID = 128
+_REMEMBERED = 256
 _KEYWORDS = (
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyDate", "StudyTime", "AccessionNumber"),
     *("Modality", "StudyDescription", "SeriesDescription", "PatientName", "PatientID", "IssuerOfPatientID"),
@@ -137,7 +139,8 @@ class _Texts:
 
     def plain(self, keyword: str) -> str:
         """Return a code, UID or number: text that needs no character set."""
-        return tidy(self._latin(self._values.get(_TAGS[keyword])))
+        value = self._values.get(_TAGS[keyword])
+        return _to_plain(value) if isinstance(value, bytes) else tidy(self._latin(value))
 
     def text(self, keyword: str) -> str:
         value = self._values.get(_TAGS[keyword])
@@ -159,6 +162,11 @@ class _Texts:
         except (ValueError, OverflowError):
             return None
         return number if abs(number) < 1 << 31 else None
+
+
+@lru_cache(_REMEMBERED)
+def _to_plain(value: bytes) -> str:
+    return tidy(value.decode("latin-1").strip(" \0\r\n\t"))
 
 
 def read_entries_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, Any], Buffer]:

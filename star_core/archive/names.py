@@ -70,6 +70,7 @@ def tidy(text: str) -> str:
     return " ".join(printable.split())[:LONGEST_TEXT]
 
 
+@lru_cache(4 * _REMEMBERED)
 def to_display_name(name: str) -> str:
     """Return how a name is read: "Yamada, Tarou · 山田, 太郎"; the phonetic group only where there is no other."""
     parts = PersonName(name)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, func, select, update
 
 from star_core.archive.archive import FILES_FOLDER, now_utc, refresh_counts
-from star_core.archive.database import insert_row, insert_rows, instances, patients, reading, series, studies
+from star_core.archive.database import find_row, insert_row, insert_rows, instances, patients, reading, series, studies
 from star_core.archive.entry import Entry
 from star_core.archive.names import fold
 
@@ -223,9 +223,8 @@ def _find_study(connection: Connection, entry: Entry, patient: int) -> int:
 
 def _find_one(connection: Connection, table: Any, key: Mapping[str, Any], about: Mapping[str, Any]) -> int:
     """Return the number of the row with this key, a new one where there is none."""
-    condition = [table.c[name] == value for name, value in key.items()]
-    found = connection.execute(select(table.c.id).where(*condition)).scalar_one_or_none()
-    return int(found) if found is not None else insert_row(connection, table, **key, **about)
+    found = find_row(connection, table, **key)
+    return found if found is not None else insert_row(connection, table, **key, **about)
 
 
 def _about_series(entry: Entry) -> dict[str, Any]:
