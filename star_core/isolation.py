@@ -1,6 +1,6 @@
-"""Native code on foreign files, in a process of its own.
+"""Foreign files, in a process of their own.
 
-A codec or a file library written in C can crash or hang on a damaged file. Here it does so in a child process with
+A codec or a parser can crash, hang or fill the memory on a damaged file. Here it does so in a child process with
 a limit on time and memory, and the caller gets one :class:`IsolationError`.
 
 The child is a fresh interpreter, never a fork. Both sides speak a length-prefixed JSON header followed by raw bytes,
@@ -31,6 +31,9 @@ Task = Callable[[Mapping[str, Any], bytes], tuple[Mapping[str, Any], Buffer]]
 WORKER_FLAG = "--star-isolated-worker"
 DEFAULT_TIMEOUT_S = 120.0
 DEFAULT_MEMORY_MB = 6_000
+START_TIMEOUT_S = 60.0
+_MAX_CHILDREN = 4
+_NO_MEMORY = "not enough memory"
 _LENGTHS = struct.Struct("<QQ")
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[1])
 _EXIT_WAIT_S = 5.0
@@ -53,11 +56,20 @@ class IsolatedWorker:
         Longest time for one task in seconds; the child is killed when it is over.
     memory_mb
         Most memory of the child in MB (address space); held where the system offers it (not on Windows).
+    modules
+        Modules of ``star_core`` that the child imports before its first task, so that no task's time pays for them.
     """
 
-    def __init__(self, *, timeout_s: float = DEFAULT_TIMEOUT_S, memory_mb: int = DEFAULT_MEMORY_MB) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        memory_mb: int = DEFAULT_MEMORY_MB,
+        modules: Sequence[str] = (),
+    ) -> None:
         self._timeout_s = timeout_s
         self._memory_mb = memory_mb
+        self._modules = tuple(modules)
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -68,7 +80,9 @@ class IsolatedWorker:
     ) -> None:
         self.close()
 
-    def call(self, task: str, options: Mapping[str, Any], payload: Buffer = b"") -> tuple[dict[str, Any], bytearray]:
+    def call(
+        self, task: str, options: Mapping[str, Any], payload: Buffer = b"", *, timeout_s: float | None = None
+    ) -> tuple[dict[str, Any], bytearray]:
         """Run one task in the child.
 
         Parameters
@@ -79,26 +93,43 @@ class IsolatedWorker:
             Values that JSON can hold.
         payload
             Bytes handed over as they are.
+        timeout_s
+            Longest time for this task, where it differs from the worker's.
 
         Raises
         ------
         IsolationError
             The task did not come back with an answer.
         """
-        child = self._running_child()
+        if self._child is None:
+            self._start()
+        answer, data = self._ask({"task": task, "options": dict(options)}, payload, timeout_s or self._timeout_s)
+        if "error" in answer:
+            if answer["error"] == _NO_MEMORY:
+                self.close()  # a fresh child starts with all of its memory
+            raise IsolationError(str(answer["error"]))
+        return answer, data
+
+    def _ask(
+        self, request: Mapping[str, Any] | None, payload: Buffer, timeout_s: float
+    ) -> tuple[dict[str, Any], bytearray]:
+        """Send a request, or none to hear that the child is ready, and wait for the answer."""
+        child = self._child
+        assert child is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         timed_out = threading.Event()
-        watchdog = threading.Timer(self._timeout_s, _stop_late_child, (child, timed_out))
+        watchdog = threading.Timer(timeout_s, _stop_late_child, (child, timed_out))
         watchdog.daemon = True
         watchdog.start()
         try:
-            assert child.stdin is not None
-            assert child.stdout is not None
-            _send(child.stdin, {"task": task, "options": dict(options)}, payload)
-            answer, data = _receive(child.stdout)
+            if request is not None:
+                _send(child.stdin, request, payload)
+            return _receive(child.stdout)
         except (OSError, EOFError, ValueError) as error:
             self._kill()
             if timed_out.is_set():
-                raise IsolationError(f"no answer within {self._timeout_s:g} s") from error
+                raise IsolationError(f"no answer within {timeout_s:g} s") from error
             raise IsolationError(f"the decoding process ended unexpectedly ({child.returncode})") from error
         except BaseException:
             self._kill()
@@ -106,9 +137,6 @@ class IsolatedWorker:
         finally:
             watchdog.cancel()
             watchdog.join()
-        if "error" in answer:
-            raise IsolationError(str(answer["error"]))
-        return answer, data
 
     def close(self) -> None:
         """End the child, if there is one."""
@@ -126,17 +154,16 @@ class IsolatedWorker:
             child.wait()
         child.stdout.close()
 
-    def _running_child(self) -> subprocess.Popen[bytes]:
-        if self._child is None:
-            self._child = subprocess.Popen(
-                [*worker_command(), str(self._memory_mb)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
-        return self._child
+    def _start(self) -> None:
+        self._child = subprocess.Popen(
+            [*worker_command(), str(self._memory_mb), *self._modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        self._ask(None, b"", START_TIMEOUT_S)
 
     def _kill(self) -> None:
         if self._child is not None:
@@ -144,38 +171,29 @@ class IsolatedWorker:
         self.close()
 
 
-class BatchPool:
-    """Children that work on batches of items, several at once; a context manager that ends them.
+class WorkerPool:
+    """Children that run tasks for any number of threads; each starts when it is needed and stays for the next task.
 
-    A batch whose child dies or takes too long is done again item by item, so that the item it died of costs itself
-    only. The task's options hold the batch under ``items_name``; its answer holds ``answers``, one for each item.
+    The one that worked last is asked first, so that a single thread starts a single child.
 
     Parameters
     ----------
-    batch_timeout_s, item_timeout_s
-        Longest time for a batch, and for an item that is tried by itself, in seconds.
-    memory_mb
-        Most memory of a child in MB.
     children
-        How many; as many as there are processors, four at most, if not told.
+        How many children at most; one a core, and not more than four, if not told.
+    timeout_s, memory_mb, modules
+        As of :class:`IsolatedWorker`.
     """
 
     def __init__(
-        self,
-        *,
-        batch_timeout_s: float,
-        item_timeout_s: float,
-        memory_mb: int,
-        children: int | None = None,
-        items_name: str = "items",
+        self, children: int | None = None, *, timeout_s: float, memory_mb: int, modules: Sequence[str] = ()
     ) -> None:
         count = children or min(_MAX_CHILDREN, os.cpu_count() or 1)
-        self._item_timeout_s, self._memory_mb, self._items_name = item_timeout_s, memory_mb, items_name
-        self._workers = [IsolatedWorker(timeout_s=batch_timeout_s, memory_mb=memory_mb) for _ in range(count)]
-        self._idle: LifoQueue[IsolatedWorker] = LifoQueue()  # the child that worked last is warm
+        self._workers = [
+            IsolatedWorker(timeout_s=timeout_s, memory_mb=memory_mb, modules=modules) for _ in range(count)
+        ]
+        self._idle: LifoQueue[IsolatedWorker] = LifoQueue()
         for worker in self._workers:
             self._idle.put(worker)
-        self._pool = ThreadPoolExecutor(count)
 
     def __enter__(self) -> Self:
         return self
@@ -183,14 +201,62 @@ class BatchPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self.close()
+
+    @property
+    def width(self) -> int:
+        """How many tasks run at once."""
+        return len(self._workers)
+
+    def call(
+        self, task: str, options: Mapping[str, Any], payload: Buffer = b"", *, timeout_s: float | None = None
+    ) -> tuple[dict[str, Any], bytearray]:
+        """Run one task in a child that is free, waiting for one if need be; see :meth:`IsolatedWorker.call`."""
+        worker = self._idle.get()
+        try:
+            return worker.call(task, options, payload, timeout_s=timeout_s)
+        finally:
+            self._idle.put(worker)
+
+    def close(self) -> None:
+        """End the children; a later call starts new ones."""
         for worker in self._workers:
             worker.close()
+
+
+class BatchPool:
+    """Works on batches of items in children, several at once; a context manager that ends what is under way.
+
+    A batch whose child dies or takes too long is done again item by item, so that the item it died of costs itself
+    only. The task's options hold the batch under ``items_name``; its answer holds ``answers``, one for each item.
+
+    Parameters
+    ----------
+    children
+        Who work; they stay when this pool is left.
+    batch_timeout_s, item_timeout_s
+        Longest time for a batch, and for an item that is tried by itself, in seconds.
+    """
+
+    def __init__(
+        self, children: WorkerPool, *, batch_timeout_s: float, item_timeout_s: float, items_name: str = "items"
+    ) -> None:
+        self._children, self._items_name = children, items_name
+        self._batch_timeout_s, self._item_timeout_s = batch_timeout_s, item_timeout_s
+        self._threads = ThreadPoolExecutor(children.width)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown(cancel_futures=True)
 
     @property
     def width(self) -> int:
         """How many batches are worked on at once."""
-        return len(self._workers)
+        return self._children.width
 
     def submit(
         self, task: str, items: Sequence[Any], options: Mapping[str, Any] | None = None
@@ -199,31 +265,25 @@ class BatchPool:
 
         The answers come in the order of ``items``; an item that ended its child is answered by ``stopped``, the reason.
         """
-        return self._pool.submit(self._work, task, tuple(items), dict(options or {}))
+        return self._threads.submit(self._work, task, tuple(items), dict(options or {}))
 
     def _work(self, task: str, items: Sequence[Any], options: dict[str, Any]) -> list[dict[str, Any]]:
-        worker = self._idle.get()
         try:
-            try:
-                return self._ask(worker, task, items, options)
-            except IsolationError:
-                return list(self._work_singly(task, items, options))
-        finally:
-            self._idle.put(worker)
+            return self._ask(task, items, options, self._batch_timeout_s)
+        except IsolationError:
+            return list(self._work_singly(task, items, options))
 
     def _work_singly(self, task: str, items: Sequence[Any], options: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Do each item by itself, to find the one that its batch died of."""
-        with IsolatedWorker(timeout_s=self._item_timeout_s, memory_mb=self._memory_mb) as worker:
-            for item in items:
-                try:
-                    yield from self._ask(worker, task, (item,), options)
-                except IsolationError as error:
-                    yield {"stopped": str(error)}
+        for item in items:
+            try:
+                yield from self._ask(task, (item,), options, self._item_timeout_s)
+            except IsolationError as error:
+                yield {"stopped": str(error)}
 
-    def _ask(
-        self, worker: IsolatedWorker, task: str, items: Sequence[Any], options: dict[str, Any]
-    ) -> list[dict[str, Any]]:
-        reply, _ = worker.call(task, {**options, self._items_name: list(items)})
+    def _ask(self, task: str, items: Sequence[Any], options: dict[str, Any], timeout_s: float) -> list[dict[str, Any]]:
+        request = {**options, self._items_name: list(items)}
+        reply, _ = self._children.call(task, request, timeout_s=timeout_s)
         answers: list[dict[str, Any]] = reply["answers"]
         return answers
 
@@ -259,9 +319,13 @@ def _stop_late_child(child: subprocess.Popen[bytes], timed_out: threading.Event)
 
 
 def serve() -> None:
-    """Answer tasks from standard input until it ends."""
+    """Say that this child is ready, and answer tasks from standard input until it ends."""
     source, sink = _private_pipes()
-    _limit_memory(int(sys.argv[-1]))
+    memory_mb, *modules = sys.argv[2 if WORKER_FLAG in sys.argv[1:2] else 1 :]
+    _limit_memory(int(memory_mb))
+    for name in modules:
+        importlib.import_module(name)
+    _send(sink, {}, b"")
     while True:
         try:
             request, payload = _receive(source)
@@ -270,7 +334,7 @@ def serve() -> None:
         try:
             answer, data = _find_task(request["task"])(request["options"], bytes(payload))
         except MemoryError:
-            answer, data = {"error": "not enough memory"}, b""
+            answer, data = {"error": _NO_MEMORY}, b""
         except Exception as error:  # noqa: BLE001 - whatever a library raises goes back as the answer
             answer, data = {"error": f"{type(error).__name__}: {error}"[:500]}, b""
         _send(sink, answer, data)

@@ -53,7 +53,7 @@ def list_series(folder: Path, progress: ProgressCallback = ignore_progress) -> t
             modality=series.modality,
             description=series.description,
             series_number=series.series_number,
-            slice_count=len(series.paths),
+            slice_count=series.image_count,
             patient_key=series.patient_key,
             findings=series.findings,
             folder=folder,
@@ -261,7 +261,7 @@ def _choose_ct(found: Discovery, series_uid: str | None) -> SeriesFiles:
     if not scans:
         others = ", ".join(sorted({series.modality or "unknown" for series in found.series})) or "no DICOM series"
         raise NotCtError(f"There is no CT series in this folder; found: {others}.", remedy="Choose a folder with a CT.")
-    return max(scans, key=lambda series: len(series.paths))
+    return max(scans, key=lambda series: series.image_count)
 
 
 def to_pseudonym(volume: Volume) -> str:

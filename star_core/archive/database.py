@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
-    insert,
 )
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -179,9 +178,34 @@ def writing(engine: Engine) -> Iterator[Connection]:
         raise database_error(error) from error
 
 
+# Plain SQL here and in `refresh_counts`: each runs for every series or file of an import, and building these statements
+# anew would cost more than running them.
+
+
+def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Add many rows, or put them in the place of those with the same key."""
+    places = ", ".join("?" * len(columns))
+    statement = f"INSERT OR REPLACE INTO {table.name} ({_names(columns)}) VALUES ({places})"
+    connection.exec_driver_sql(statement, list(rows))
+
+
 def insert_row(connection: Connection, table: Table, **values: Any) -> int:
     """Insert one row and return its number."""
-    return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
+    names, places = _names(values), ", ".join("?" * len(values))
+    statement = f"INSERT INTO {table.name} ({names}) VALUES ({places}) RETURNING id"
+    return int(connection.exec_driver_sql(statement, tuple(values.values())).scalar_one())
+
+
+def find_row(connection: Connection, table: Table, **values: Any) -> int | None:
+    """Return the number of the row with these values, if there is one."""
+    condition = " AND ".join(f'"{name}" = ?' for name in values)
+    statement = f"SELECT id FROM {table.name} WHERE {condition}"
+    found: int | None = connection.exec_driver_sql(statement, tuple(values.values())).scalar_one_or_none()
+    return found
+
+
+def _names(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
 
 
 def database_error(error: DatabaseError) -> StorageError:

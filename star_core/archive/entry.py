@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from star_core.dicom.scan import (
     BrokenDicomError,
     NotDicomError,
     RawHeader,
-    read_raw_header,
+    read_raw_header_here,
 )
 from star_core.isolation import Buffer
 
 READ_TASK = "star_core.archive.entry:read_entries_task"
 NOT_DICOM = "not DICOM"
 LONGEST_UID = 128
+_REMEMBERED = 256
 _KEYWORDS = (
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyDate", "StudyTime", "AccessionNumber"),
     *("Modality", "StudyDescription", "SeriesDescription", "PatientName", "PatientID", "IssuerOfPatientID"),
@@ -62,6 +64,14 @@ class Entry:
     frames: int
 
 
+_FIELDS = tuple(one.name for one in fields(Entry))
+
+
+def to_entry(values: Sequence[Any]) -> Entry:
+    """Return an entry from its values as a child sends them."""
+    return Entry(**dict(zip(_FIELDS, values, strict=True)))
+
+
 def read_entry(path: Path) -> Entry:
     """Read what is kept of a file.
 
@@ -72,7 +82,7 @@ def read_entry(path: Path) -> Entry:
     star_core.dicom.scan.BrokenDicomError
         The file is DICOM and damaged, or does not say what it is.
     """
-    header = _Texts(read_raw_header(path, _WANTED))
+    header = _Texts(read_raw_header_here(path, _WANTED))
     sop_class_uid = header.plain("SOPClassUID") or header.meta(MEDIA_SOP_CLASS)
     if sop_class_uid in WITHOUT_SERIES:
         raise NotDicomError
@@ -129,7 +139,8 @@ class _Texts:
 
     def plain(self, keyword: str) -> str:
         """Return a code, UID or number: text that needs no character set."""
-        return tidy(self._latin(self._values.get(_TAGS[keyword])))
+        value = self._values.get(_TAGS[keyword])
+        return _to_plain(value) if isinstance(value, bytes) else tidy(self._latin(value))
 
     def text(self, keyword: str) -> str:
         value = self._values.get(_TAGS[keyword])
@@ -153,13 +164,19 @@ class _Texts:
         return number if abs(number) < 1 << 31 else None
 
 
+@lru_cache(_REMEMBERED)
+def _to_plain(value: bytes) -> str:
+    return tidy(value.decode("latin-1").strip(" \0\r\n\t"))
+
+
 def read_entries_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, Any], Buffer]:
     """Read many files; runs in the child process only. Each answer is an entry, or why there is none."""
     paths: Sequence[str] = options["paths"]
     answers: list[dict[str, Any]] = []
     for path in paths:
         try:
-            answers.append({"entry": asdict(read_entry(Path(path)))})
+            entry = read_entry(Path(path))
+            answers.append({"entry": [getattr(entry, name) for name in _FIELDS]})
         except NotDicomError:
             answers.append({"reason": NOT_DICOM})
         except BrokenDicomError as error:

@@ -9,26 +9,33 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import insert, select, update
+from filelock import FileLock, Timeout
+from sqlalchemy import select, update
 
 from star_core.archive.archive import INCOMING_FOLDER, Archive, now_utc
-from star_core.archive.database import import_files, imports, insert_row, reading, writing
+from star_core.archive.database import import_files, imports, insert_row, insert_rows, reading, writing
 from star_core.archive.entry import Entry
 from star_core.archive.readers import FILES_PER_BATCH, HeaderReaders, PendingRead, ReadFile
 from star_core.archive.sources import Candidate, list_candidates, unpack_entry
-from star_core.archive.store import Arrival, copy_aside, file_arrivals
+from star_core.archive.store import Arrival, Shelves, copy_aside, file_arrivals
 from star_core.errors import StorageError
 from star_core.storage import storage_error
 from star_core.types import ProgressCallback, ignore_progress
 
 REPORTS_PER_S = 10.0
 SPARE_BYTES = 256 << 20
+LINKS_PER_TRANSACTION = 640
+_READ_AHEAD, _GATHER_S = 4, 0.1
+_SCRATCH, _LOCK = "import-", ".lock"
+_LOCK_TIMEOUT_S = 10.0
+_COLUMNS = ("import", "path", "label", "fingerprint", "outcome", "reason")
+_Note = tuple[int, str, str, str, str, str]
 
 
 class Outcome(StrEnum):
@@ -136,17 +143,19 @@ class _Import:
 
     def __init__(self, archive: Archive, number: int, *, link: bool, progress: ProgressCallback) -> None:
         self._archive, self._number, self._link, self._progress = archive, number, link, progress
-        self._scratch = archive.folder / INCOMING_FOLDER / f"import-{number}-{os.getpid()}"
+        self._scratch = archive.folder / INCOMING_FOLDER / f"{_SCRATCH}{number}-{os.getpid()}"
         self._damaged: dict[Path, str] = {}
+        self._shelves = Shelves()
         self.tally = _Tally()
 
     def work_through(self, candidates: Sequence[Candidate]) -> None:
         done_before = self._done_before()
-        waiting = [one for one in candidates if done_before.get(_key(one)) != one.fingerprint]
+        waiting = list(candidates)
+        if done_before:
+            waiting = [one for one in candidates if done_before.get(_key(one)) != one.fingerprint]
         total, done = len(candidates), len(candidates) - len(waiting)
-        self._scratch.mkdir(exist_ok=True)
         try:
-            with HeaderReaders() as readers:
+            with _own_scratch(self._scratch), HeaderReaders() as readers:
                 self._progress(done, total)
                 for batch, read in self._read_ahead(readers, waiting):
                     self._file(batch, read)
@@ -154,8 +163,6 @@ class _Import:
                     self._progress(done, total)
         except OSError as error:
             raise storage_error(self._archive.folder, error) from error
-        finally:
-            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _done_before(self) -> dict[str, str]:
         """Return what a killed run of this import has finished, and count it."""
@@ -174,13 +181,21 @@ class _Import:
         pending: deque[tuple[list[Candidate], list[Path], PendingRead]] = deque()
         rest = iter(waiting)
         while True:
-            while len(pending) <= readers.width and (batch := list(islice(rest, FILES_PER_BATCH))):
+            while len(pending) <= _READ_AHEAD * readers.width and (batch := list(islice(rest, FILES_PER_BATCH))):
                 paths = [self._reachable(candidate) for candidate in batch]
                 pending.append((batch, paths, readers.submit(paths)))
             if not pending:
                 return
             batch, paths, future = pending.popleft()
-            yield batch, future.result()
+            read = future.result()
+            # Links are filed faster than they are read: what is ready in a moment goes into one transaction.
+            until = time.monotonic() + _GATHER_S
+            while self._link and pending and len(batch) < LINKS_PER_TRANSACTION:
+                if not pending[0][2].is_ready_within(max(0.0, until - time.monotonic())):
+                    break
+                more = pending.popleft()
+                batch, paths, read = batch + more[0], paths + more[1], read + more[2].result()
+            yield batch, read
             for candidate, path in zip(batch, paths, strict=True):
                 if candidate.zip_entry is not None:
                     path.unlink(missing_ok=True)
@@ -199,19 +214,18 @@ class _Import:
 
     def _file(self, batch: Sequence[Candidate], read: Sequence[ReadFile]) -> None:
         """File one batch: bytes aside first, then names, rows and journal together."""
-        journal: list[dict[str, Any]] = []
+        journal: list[_Note] = []
         coming: list[tuple[Candidate, Arrival]] = []
         for candidate, answer in zip(batch, read, strict=True):
             if answer.entry is not None:
                 coming.append((candidate, self._to_arrival(candidate, answer.path, answer.entry)))
             else:
-                journal.append(
-                    self._note(candidate, Outcome.FAILED if answer.reason else Outcome.IGNORED, answer.reason)
-                )
+                reason = self._damaged.pop(answer.path, answer.reason)
+                journal.append(self._note(candidate, Outcome.FAILED if reason else Outcome.IGNORED, reason))
         arrivals = [arrival for _, arrival in coming]
         aside = copy_aside(self._archive.engine, arrivals, self._scratch)
         with writing(self._archive.engine) as connection:
-            answers = file_arrivals(connection, self._archive.folder, arrivals, aside)
+            answers = file_arrivals(connection, self._archive.folder, arrivals, aside, self._shelves)
             for (candidate, _), stored in zip(coming, answers, strict=True):
                 if isinstance(stored, str):
                     journal.append(self._note(candidate, Outcome.FAILED, stored))
@@ -219,23 +233,16 @@ class _Import:
                     self.tally.studies.add(stored.study)
                     journal.append(self._note(candidate, Outcome.IMPORTED if stored.is_new else Outcome.DUPLICATE, ""))
             if journal:
-                connection.execute(insert(import_files).prefix_with("OR REPLACE"), journal)
-        for note in journal:
-            self._count(note["outcome"], note["label"], note["reason"])
+                insert_rows(connection, import_files, _COLUMNS, journal)
+        for _, _, label, _, outcome, reason in journal:
+            self._count(outcome, label, reason)
 
     def _to_arrival(self, candidate: Candidate, path: Path, entry: Entry) -> Arrival:
         linked = self._link and candidate.zip_entry is None
-        return Arrival(entry=entry, source=path, linked=linked, size_bytes=candidate.size_bytes)
+        return Arrival(entry=entry, source=path, linked=linked, size_bytes=candidate.size_bytes, place=candidate.place)
 
-    def _note(self, candidate: Candidate, outcome: Outcome, reason: str) -> dict[str, Any]:
-        return {
-            "import": self._number,
-            "path": _key(candidate),
-            "label": candidate.label,
-            "fingerprint": candidate.fingerprint,
-            "outcome": outcome,
-            "reason": reason,
-        }
+    def _note(self, candidate: Candidate, outcome: Outcome, reason: str) -> _Note:
+        return self._number, _key(candidate), candidate.label, candidate.fingerprint, outcome.value, reason
 
     def _count(self, outcome: str, label: str, reason: str) -> None:
         match Outcome(outcome):
@@ -249,8 +256,30 @@ class _Import:
                 self.tally.failed.append(FailedFile(label=label, reason=reason))
 
 
+@contextmanager
+def _own_scratch(folder: Path) -> Iterator[None]:
+    """Make a scratch folder that is gone at the end, and clear away those of imports that were killed.
+
+    A lock that its holder's death lets go of tells the dead from those at work in another program.
+    """
+    for other in folder.parent.glob(f"{_SCRATCH}*{_LOCK}"):
+        with suppress(Timeout, OSError), FileLock(other, timeout=0):
+            shutil.rmtree(other.with_suffix(""), ignore_errors=True)
+            other.unlink(missing_ok=True)
+    lock = folder.with_suffix(_LOCK)
+    try:
+        with FileLock(lock, timeout=_LOCK_TIMEOUT_S):
+            folder.mkdir(exist_ok=True)
+            try:
+                yield
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        lock.unlink(missing_ok=True)
+
+
 def _key(candidate: Candidate) -> str:
-    return os.fspath(candidate.path.absolute()) + ("" if candidate.zip_entry is None else f"#{candidate.zip_entry}")
+    return os.fspath(candidate.path) + ("" if candidate.zip_entry is None else f"#{candidate.zip_entry}")
 
 
 def _begin(archive: Archive, sources: Sequence[Path], *, link: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -22,13 +23,15 @@ _CHUNK_BYTES = 1 << 20
 class Candidate:
     """A file that may be DICOM. ``label`` is how reports call it, ``fingerprint`` tells when it has changed.
 
-    ``zip_entry`` is its place in the zip archive ``path``, if it lies in one.
+    ``path`` is absolute, and ``place`` the same without symbolic links. ``zip_entry`` is its place in the zip archive
+    ``path``, if it lies in one.
     """
 
     path: Path
     label: str
     size_bytes: int
     fingerprint: str
+    place: str = ""
     zip_entry: int | None = None
 
 
@@ -59,36 +62,65 @@ def list_candidates(sources: Sequence[Path]) -> tuple[list[Candidate], list[Unus
                 f"There is no file or folder {source.name!r}.",
                 remedy="Choose a folder, a DICOM file, a DICOMDIR or a zip archive.",
             )
-        root = source.parent if source.is_file() and source.name.upper() == "DICOMDIR" else source
-        for path in _walk(root) if root.is_dir() else iter((root,)):
-            label = os.path.relpath(path, root.parent)
+        is_index = source.is_file() and source.name.upper() == "DICOMDIR"
+        root = (source.parent if is_index else source).absolute()
+        cut, real_root = len(os.fspath(root)) - len(root.name), os.path.realpath(root)
+        for path, status, is_link in _walk(root):
+            place = os.path.realpath(path) if is_link else real_root + path[len(os.fspath(root)) :]
             try:
-                _add(path, label, candidates, unusable)
+                if isinstance(status, OSError):
+                    raise status
+                _add(path, place, path[cut:], status, candidates, unusable)
             except OSError as error:
-                unusable.append(Unusable(label=label, reason=f"it cannot be read ({error.strerror})"))
+                unusable.append(Unusable(label=path[cut:], reason=f"it cannot be read ({error.strerror})"))
     return candidates, unusable
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    failures: list[OSError] = []
-    for parent, folders, names in os.walk(folder, onerror=failures.append):
-        folders.sort()
-        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("._"))
-    if failures and failures[0].filename == os.fspath(folder):
-        raise StorageError(
-            f"Folder {folder.name!r} cannot be read ({failures[0].strerror}).", remedy="Check that you may open it."
-        ) from failures[0]
+def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | OSError, bool]]:
+    """Yield every file below a folder, or the file itself, in order, with what the system says of it."""
+    if not root.is_dir():
+        yield os.fspath(root), _status(root), root.is_symlink()
+        return
+    folders = [os.fspath(root)]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            if folder == os.fspath(root):
+                raise StorageError(
+                    f"Folder {root.name!r} cannot be read ({error.strerror}).", remedy="Check that you may open it."
+                ) from error
+            continue
+        below = []
+        for entry in entries:
+            if entry.is_dir():
+                below += [] if entry.is_symlink() else [entry.path]
+            elif not entry.name.startswith("._"):
+                yield entry.path, _status(entry), entry.is_symlink()
+        folders += reversed(below)
 
 
-def _add(path: Path, label: str, candidates: list[Candidate], unusable: list[Unusable]) -> None:
-    status = path.stat()
-    if not path.is_file():
+def _status(entry: Path | os.DirEntry[str]) -> os.stat_result | OSError:
+    try:
+        return entry.stat()
+    except OSError as error:
+        return error
+
+
+def _add(
+    path: str, place: str, label: str, status: os.stat_result, candidates: list[Candidate], unusable: list[Unusable]
+) -> None:
+    if not stat.S_ISREG(status.st_mode):
         return  # sockets, pipes and devices could be waited for without end
     mark = f"{status.st_size}-{status.st_mtime_ns}"
-    if path.suffix.lower() == ".zip":
-        _add_zip(path, label, mark, candidates, unusable)
+    if path.lower().endswith(".zip"):
+        _add_zip(Path(path), label, mark, candidates, unusable)
     else:
-        candidates.append(Candidate(path=path, label=label, size_bytes=status.st_size, fingerprint=mark))
+        candidates.append(
+            Candidate(path=Path(path), label=label, size_bytes=status.st_size, fingerprint=mark, place=place)
+        )
 
 
 def _add_zip(path: Path, label: str, mark: str, candidates: list[Candidate], unusable: list[Unusable]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,25 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 
 from star_core.archive.archive import FILES_FOLDER, now_utc, refresh_counts
-from star_core.archive.database import insert_row, instances, patients, reading, series, studies
+from star_core.archive.database import find_row, insert_row, insert_rows, instances, patients, reading, series, studies
 from star_core.archive.entry import Entry
 from star_core.dicom.names import fold
 
 SAME_UID = "another object with the same SOPInstanceUID is in the archive, and this one differs from it"
 _COPY_BYTES = 1 << 20
+_COLUMNS = ("series", "sop_uid", "sop_class_uid", "number", "frames", "path", "linked", "size_bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A file to be filed; ``linked`` files stay where they are."""
+    """A file to be filed; ``linked`` files stay where they are, and ``place`` is that without symbolic links."""
 
     entry: Entry
     source: Path
     linked: bool
     size_bytes: int
+    place: str = ""
 
 
 class Stored(NamedTuple):
@@ -53,6 +56,8 @@ def copy_aside(engine: Engine, arrivals: Sequence[Arrival], scratch: Path) -> di
     Done before the transaction, so that other programs wait for names and rows only, never for bytes.
     """
     copied = [place for place, arrival in enumerate(arrivals) if not arrival.linked]
+    if not copied:
+        return {}
     with reading(engine) as connection:
         known = _find_known(connection, [arrivals[place].entry.sop_uid for place in copied])
     aside: dict[int, Path] = {}
@@ -65,12 +70,20 @@ def copy_aside(engine: Engine, arrivals: Sequence[Arrival], scratch: Path) -> di
 
 
 def file_arrivals(
-    connection: Connection, folder: Path, arrivals: Sequence[Arrival], aside: Mapping[int, Path]
+    connection: Connection,
+    folder: Path,
+    arrivals: Sequence[Arrival],
+    aside: Mapping[int, Path],
+    shelves: Shelves | None = None,
 ) -> list[Stored | str]:
-    """Give arrivals their names and rows; each answer tells where it went, or why it cannot be filed."""
+    """Give arrivals their names and rows; each answer tells where it went, or why it cannot be filed.
+
+    ``shelves`` remembers patients, studies and series from one transaction to the next; it is of no use any more when
+    a transaction was rolled back.
+    """
     known = _find_known(connection, [arrival.entry.sop_uid for arrival in arrivals])
-    shelves = _Shelves(connection)
-    rows: list[dict[str, Any]] = []
+    shelves = shelves or Shelves()
+    rows: list[tuple[Any, ...]] = []
     answers: list[Stored | str] = []
     fresh: dict[str, tuple[str, Stored]] = {}
     touched: set[int] = set()
@@ -83,19 +96,21 @@ def file_arrivals(
             answers.append(_meet_again(connection, folder, arrival, known[uid], touched))
         else:
             path = _settle(folder, arrival, aside.get(place))
-            shelf, study = shelves.find(arrival.entry)
+            shelf, study = shelves.find(connection, arrival.entry)
             touched.add(shelf)
             rows.append(_to_row(arrival, shelf, path))
             fresh[uid] = path, Stored(study, is_new=True)
             answers.append(fresh[uid][1])
     if rows:
-        connection.execute(insert(instances), rows)
+        insert_rows(connection, instances, _COLUMNS, rows)
     if touched:
         refresh_counts(connection, touched)
     return answers
 
 
 def _find_known(connection: Connection, sop_uids: Sequence[str]) -> dict[str, _Known]:
+    # One parameter for them all: a statement with a thousand is as dear as what it asks for.
+    wanted = func.json_each(json.dumps(sop_uids)).table_valued("value")
     query = (
         select(
             instances.c.sop_uid,
@@ -106,7 +121,7 @@ def _find_known(connection: Connection, sop_uids: Sequence[str]) -> dict[str, _K
             instances.c.deletion,
         )
         .join(series, series.c.id == instances.c.series)
-        .where(instances.c.sop_uid.in_(sop_uids))
+        .where(instances.c.sop_uid.in_(select(wanted.c.value)))
     )
     return {row[0]: _Known(*row[1:]) for row in connection.execute(query)}
 
@@ -134,7 +149,7 @@ def _meet_again(
 def _settle(folder: Path, arrival: Arrival, aside: Path | None) -> str:
     """Give a file its final name and return it, relative to the archive; nothing of the header is in it but a hash."""
     if arrival.linked:
-        return os.fspath(arrival.source.resolve())
+        return arrival.place or os.fspath(arrival.source.resolve())
     digest = hashlib.sha256(arrival.entry.sop_uid.encode("utf-8", "surrogateescape")).hexdigest()
     stored = f"{FILES_FOLDER}/{digest[:2]}/{digest}.dcm"
     target = folder / stored
@@ -157,67 +172,59 @@ def _same(one: Path, other: Path) -> bool:
     return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
 
 
-def _to_row(arrival: Arrival, shelf: int, path: str) -> dict[str, Any]:
+def _to_row(arrival: Arrival, shelf: int, path: str) -> tuple[Any, ...]:
     entry = arrival.entry
-    return {
-        "series": shelf,
-        "sop_uid": entry.sop_uid,
-        "sop_class_uid": entry.sop_class_uid,
-        "number": entry.instance_number,
-        "frames": entry.frames,
-        "path": path,
-        "linked": arrival.linked,
-        "size_bytes": arrival.size_bytes,
-        "deletion": None,
-    }
+    about = (shelf, entry.sop_uid, entry.sop_class_uid, entry.instance_number, entry.frames)
+    return *about, path, arrival.linked, arrival.size_bytes
 
 
-class _Shelves:
-    """Numbers of patients, studies and series, made as they are met; valid within one transaction."""
+class Shelves:
+    """Numbers of patients, studies and series, made as they are met; no row of theirs is ever deleted."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._series: dict[tuple[str, str, str], tuple[int, int]] = {}
+    def __init__(self) -> None:
+        self._series: dict[tuple[str, ...], tuple[int, int]] = {}
 
-    def find(self, entry: Entry) -> tuple[int, int]:
+    def find(self, connection: Connection, entry: Entry) -> tuple[int, int]:
         """Return the numbers of an entry's series and study."""
-        key = (to_patient_key(entry), entry.study_uid, entry.series_uid)
+        patient = (entry.issuer, entry.patient_id, entry.patient_name, entry.birth_date)
+        key = (entry.series_uid, entry.study_uid, *patient)
         if key not in self._series:
-            patient = self._patient(entry, key[0])
-            study = self._study(entry, patient)
-            shelf = self._one(series, {"study": study, "series_uid": entry.series_uid}, _about_series(entry))
+            study = _find_study(connection, entry, _find_patient(connection, entry))
+            about = _about_series(entry)
+            shelf = _find_one(connection, series, {"study": study, "series_uid": entry.series_uid}, about)
             self._series[key] = shelf, study
         return self._series[key]
 
-    def _patient(self, entry: Entry, key: str) -> int:
-        about = {
-            "patient_id": entry.patient_id,
-            "issuer": entry.issuer,
-            "name": entry.patient_name,
-            "birth_date": entry.birth_date,
-            "sex": entry.sex,
-        }
-        return self._one(patients, {"patient_key": key}, about)
 
-    def _study(self, entry: Entry, patient: int) -> int:
-        about = {
-            "date": entry.study_date,
-            "time": entry.study_time,
-            "description": entry.study_description,
-            "accession": entry.accession,
-            "search": "",
-            "modalities": "",
-            "instance_count": 0,
-            "imported_utc": now_utc(),
-        }
-        return self._one(studies, {"patient": patient, "study_uid": entry.study_uid}, about)
+def _find_patient(connection: Connection, entry: Entry) -> int:
+    about = {
+        "patient_id": entry.patient_id,
+        "issuer": entry.issuer,
+        "name": entry.patient_name,
+        "birth_date": entry.birth_date,
+        "sex": entry.sex,
+    }
+    return _find_one(connection, patients, {"patient_key": to_patient_key(entry)}, about)
 
-    def _one(self, table: Any, key: Mapping[str, Any], about: Mapping[str, Any]) -> int:
-        condition = [table.c[name] == value for name, value in key.items()]
-        found = self._connection.execute(select(table.c.id).where(*condition)).scalar_one_or_none()
-        if found is not None:
-            return int(found)
-        return insert_row(self._connection, table, **key, **about)
+
+def _find_study(connection: Connection, entry: Entry, patient: int) -> int:
+    about = {
+        "date": entry.study_date,
+        "time": entry.study_time,
+        "description": entry.study_description,
+        "accession": entry.accession,
+        "search": "",
+        "modalities": "",
+        "instance_count": 0,
+        "imported_utc": now_utc(),
+    }
+    return _find_one(connection, studies, {"patient": patient, "study_uid": entry.study_uid}, about)
+
+
+def _find_one(connection: Connection, table: Any, key: Mapping[str, Any], about: Mapping[str, Any]) -> int:
+    """Return the number of the row with this key, a new one where there is none."""
+    found = find_row(connection, table, **key)
+    return found if found is not None else insert_row(connection, table, **key, **about)
 
 
 def _about_series(entry: Entry) -> dict[str, Any]:

@@ -290,7 +290,7 @@ def choose_series(found: Discovery, *, experts_only: bool) -> tuple[SeriesFiles,
     """
     from star_core.dicom.seg import EXPERT_DESCRIPTION, EXPERT_SERIES_NUMBER
 
-    scans = [series for series in found.by_modality("CT") if len(series.paths) >= _MIN_SLICES]
+    scans = [series for series in found.by_modality("CT") if series.image_count >= _MIN_SLICES]
     if not scans:
         others = ", ".join(sorted({series.modality or "unknown" for series in found.series})) or "nothing"
         raise CohortError(
@@ -313,7 +313,7 @@ def choose_series(found: Discovery, *, experts_only: bool) -> tuple[SeriesFiles,
         )
     candidates = experts or list(drawn)
     named = [ct for ct in scans if any(ct.series_uid in seg.referenced_series_uids for seg in candidates)]
-    ct = max(named or scans, key=lambda series: (len(series.paths), series.series_uid))
+    ct = max(named or scans, key=lambda series: (series.image_count, series.series_uid))
     seg = _choose_drawn(candidates, ct)
     return ct, seg, _tell_choice(scans, drawn, ct, seg)
 

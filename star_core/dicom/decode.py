@@ -1,4 +1,4 @@
-"""Compressed pixels: native codecs run in a child process, so that a damaged stream costs one error and no crash.
+"""Compressed pixels: native codecs run in child processes, so that a damaged stream costs one error and no crash.
 
 Codecs: GDCM and CharLS (pyjpegls) through pydicom, openjpeg where pydicom can reach it. pylibjpeg-libjpeg is never
 asked, because of its licence.
@@ -7,36 +7,39 @@ asked, because of its licence.
 from __future__ import annotations
 
 import os
-import queue
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import struct
+import threading
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import config
 from pydicom.uid import UID
 
+from star_core.dicom.children import DECODE_TIMEOUT_S, dicom_children
 from star_core.dicom.header import InstanceHeader
 from star_core.dicom.pixels import (
     NATIVE_SYNTAXES,
     convert_into,
     cut_off,
+    damaged,
     read_native_into,
     slice_name,
     stored_dtype,
     unreadable,
 )
 from star_core.errors import DecodingError
-from star_core.isolation import Buffer, IsolatedWorker, IsolationError
+from star_core.isolation import Buffer, IsolationError
 from star_core.types import ProgressCallback
 
-SLICE_TIMEOUT_S = 30.0
-MEMORY_MB = 3_000
-_MAX_CHILDREN = 4
 _MIN_SLICES_PER_CHILD = 32
-_MAX_ENCODED_BYTES = 1 << 28
-_PLUGINS: Mapping[str, tuple[str, ...]] = {
+_MAX_ENCODED_BYTES = 1 << 26
+_MOST_INFLATED_BYTES = 1 << 29
+_ITEM = struct.Struct("<HHI")
+CODECS: Mapping[str, tuple[str, ...]] = {
     "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),  # RLE
     "1.2.840.10008.1.2.4.50": ("gdcm",),  # JPEG baseline
     "1.2.840.10008.1.2.4.51": ("gdcm",),  # JPEG extended
@@ -54,7 +57,7 @@ _PLUGINS: Mapping[str, tuple[str, ...]] = {
 
 def syntax_name(uid: str) -> str:
     """Return the readable name of a transfer syntax."""
-    return UID(uid).name
+    return UID(uid, config.IGNORE).name
 
 
 def read_slices_into(
@@ -68,11 +71,11 @@ def read_slices_into(
         A slice's pixels are missing, cut off, damaged or in an unknown encoding.
     """
     compressed = sum(header.transfer_syntax_uid not in NATIVE_SYNTAXES for header in headers)
-    cores = os.cpu_count() or 1
-    children = min(_MAX_CHILDREN, cores, -(-compressed // _MIN_SLICES_PER_CHILD))
-    threads = children or min(2, cores)
+    children = min(dicom_children().width, -(-compressed // _MIN_SLICES_PER_CHILD))
+    threads = children or min(2, os.cpu_count() or 1)
     clipped: list[InstanceHeader] = []
-    with _slice_reader(children) as read, ThreadPoolExecutor(threads) as pool:
+    read = _SliceReader().read_into
+    with ThreadPoolExecutor(threads) as pool:
         jobs = [pool.submit(read, header, out_hu[index]) for index, header in enumerate(headers)]
         try:
             for done, (header, job) in enumerate(zip(headers, jobs, strict=True), start=1):
@@ -85,49 +88,51 @@ def read_slices_into(
     return clipped
 
 
-@contextmanager
-def _slice_reader(children: int) -> Iterator[Callable[[InstanceHeader, NDArray[np.int16]], bool]]:
-    idle: queue.SimpleQueue[IsolatedWorker] = queue.SimpleQueue()
-    with ExitStack() as stack:
-        for _ in range(children):
-            idle.put(stack.enter_context(IsolatedWorker(timeout_s=SLICE_TIMEOUT_S, memory_mb=MEMORY_MB)))
+class _SliceReader:
+    """Reads slices of any encoding, for several threads; remembers the deflated file that it unpacked last."""
 
-        def read(header: InstanceHeader, out_hu: NDArray[np.int16]) -> bool:
-            if header.transfer_syntax_uid in NATIVE_SYNTAXES:
-                return read_native_into(header, out_hu)
-            worker = idle.get()
-            try:
-                return convert_into(header, decode_stored(header, worker), out_hu)
-            finally:
-                idle.put(worker)
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inflated: tuple[Path, Buffer] | None = None
 
-        yield read
+    def read_into(self, header: InstanceHeader, out_hu: NDArray[np.int16]) -> bool:
+        if header.transfer_syntax_uid in NATIVE_SYNTAXES:
+            return read_native_into(header, out_hu, self._inflate)
+        return convert_into(header, decode_stored(header), out_hu)
+
+    def _inflate(self, header: InstanceHeader) -> Buffer:
+        with self._lock:
+            if self._inflated is None or self._inflated[0] != header.path:
+                options = {"path": str(header.path.absolute()), "most_bytes": _MOST_INFLATED_BYTES}
+                try:
+                    task = "star_core.dicom.pixels:inflate_task"
+                    _, data = dicom_children().call(task, options, timeout_s=DECODE_TIMEOUT_S)
+                except IsolationError as error:
+                    raise damaged(error) from error
+                self._inflated = header.path, data
+            return self._inflated[1]
 
 
-def decode_stored(header: InstanceHeader, worker: IsolatedWorker) -> NDArray[Any]:
-    """Return the stored values (H, W) of one compressed slice.
+def decode_stored(header: InstanceHeader) -> NDArray[Any]:
+    """Return the stored values (H, W) of one compressed slice, decoded in a child.
 
     Raises
     ------
     star_core.errors.DecodingError
         The pixels are missing, damaged, too large, or in an encoding that no codec here reads.
     """
-    if header.transfer_syntax_uid not in _PLUGINS:
+    if header.transfer_syntax_uid not in CODECS:
         raise DecodingError(
             f"{slice_name(header)}: transfer syntax {syntax_name(header.transfer_syntax_uid)} is not supported.",
             remedy="Export the series uncompressed (Explicit VR Little Endian).",
         )
     dtype = stored_dtype(header)
-    return decode_frame(header, _read_encoded(header, dtype), worker, dtype, frame=0)
+    return _decode_frame(header, _read_encoded(header, dtype), dtype)
 
 
-def decode_frame(
-    header: InstanceHeader, encoded: Buffer, worker: IsolatedWorker, dtype: np.dtype[Any], *, frame: int
-) -> NDArray[Any]:
-    """Decode one frame of encapsulated pixel data in the child; see :func:`decode_stored`."""
+def _decode_frame(header: InstanceHeader, encoded: Buffer, dtype: np.dtype[Any]) -> NDArray[Any]:
     options = {
         "transfer_syntax_uid": header.transfer_syntax_uid,
-        "frame": frame,
         "rows": header.rows,
         "columns": header.columns,
         "number_of_frames": header.frames,
@@ -138,7 +143,8 @@ def decode_frame(
         "photometric_interpretation": header.photometric or "MONOCHROME2",
     }
     try:
-        answer, data = worker.call("star_core.dicom.decode:decode_task", options, encoded)
+        task = "star_core.dicom.decode:decode_task"
+        answer, data = dicom_children().call(task, options, encoded, timeout_s=DECODE_TIMEOUT_S)
         stored = np.frombuffer(data, np.dtype(answer["dtype"])).reshape(header.rows, header.columns)
     except (IsolationError, ValueError) as error:
         raise DecodingError(
@@ -155,10 +161,23 @@ def _read_encoded(header: InstanceHeader, dtype: np.dtype[Any]) -> bytes:
         raise cut_off(header, expected, 0)
     try:
         with header.path.open("rb") as file:
+            if header.fragments:
+                return _encapsulate(file, header.fragments)
             file.seek(header.pixel_offset)
             return file.read(_MAX_ENCODED_BYTES)
     except OSError as error:
         raise unreadable(error) from error
+
+
+def _encapsulate(file: BinaryIO, fragments: Sequence[tuple[int, int]]) -> bytes:
+    """Return the fragments of one frame as the pixels of a file with that frame alone (PS3.5 A.4)."""
+    data, left = [_ITEM.pack(0xFFFE, 0xE000, 0)], _MAX_ENCODED_BYTES
+    for start, length in fragments:
+        file.seek(start)
+        encoded = file.read(min(length, left))
+        left -= len(encoded)
+        data += [_ITEM.pack(0xFFFE, 0xE000, len(encoded)), encoded]
+    return b"".join((*data, _ITEM.pack(0xFFFE, 0xE0DD, 0)))
 
 
 def decode_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, Any], Buffer]:
@@ -166,16 +185,16 @@ def decode_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, A
     from pydicom.pixels.decoders.base import get_decoder
 
     pixel_options = dict(options)
-    syntax, frame = pixel_options.pop("transfer_syntax_uid"), pixel_options.pop("frame")
+    syntax = pixel_options.pop("transfer_syntax_uid")
     decoder: Any = get_decoder(syntax)
     failures = []
-    for plugin in _PLUGINS[syntax]:
+    for plugin in CODECS[syntax]:
         if plugin not in decoder.available_plugins:
             continue
         try:
             stored, _ = decoder.as_array(
                 payload,
-                index=frame,
+                index=0,
                 raw=True,
                 decoding_plugin=plugin,
                 pixel_keyword="PixelData",

@@ -57,6 +57,11 @@ class SeriesFiles:
     facts: SeriesFacts = field(repr=False)
 
     @property
+    def image_count(self) -> int:
+        """How many images its files say that they hold: one each, unless they hold several frames."""
+        return sum(header.frames if header.is_multi_frame_ct else 1 for header in self.instances)
+
+    @property
     def label(self) -> str:
         """How messages name the series: its number and description."""
         number = "without number" if self.series_number is None else str(self.series_number)
@@ -184,7 +189,7 @@ def _build_all(groups: Iterable[list[InstanceHeader]], broken: list[BrokenFile])
 
 def _build_series(headers: list[InstanceHeader], broken: list[BrokenFile]) -> SeriesFiles:
     first = headers[0]
-    facts = read_series_facts(first.path)
+    facts = read_series_facts(first.path, modality=first.modality)
     findings = []
     series_uid = first.series_uid
     if not series_uid:

@@ -10,15 +10,30 @@ import hashlib
 import math
 import struct
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-import pydicom
-from pydicom.datadict import tag_for_keyword
+from pydicom.charset import convert_encodings
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import Tag
 
-from star_core.dicom.scan import MEDIA_SOP_CLASS, MEDIA_SOP_INSTANCE, BrokenDicomError, RawHeader, read_raw_header
+from star_core.dicom.children import dicom_children
+from star_core.dicom.scan import (
+    MEDIA_SOP_CLASS,
+    MEDIA_SOP_INSTANCE,
+    BrokenDicomError,
+    RawHeader,
+    UnusualHeaderError,
+    read_dataset_here,
+    read_raw_header,
+    walk_header,
+)
+from star_core.isolation import Buffer, IsolationError
 
 Vector = tuple[float, ...]
 
@@ -35,6 +50,9 @@ _FACT_KEYWORDS = (
 )
 _TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in _KEYWORDS}
 _WANTED = frozenset(_TAGS.values())
+_FACT_TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in _FACT_KEYWORDS}
+_FACTS_WANTED = frozenset(_FACT_TAGS.values())
+_MULTI_FRAME_CT = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +62,9 @@ class InstanceHeader:
     ``position_mm`` is ImagePositionPatient (3), ``orientation`` ImageOrientationPatient (6), ``pixel_spacing_mm``
     (between rows, between columns). ``pixel_offset`` is the place of the first pixel byte in the file, ``None``
     where the pixels cannot be read straight from it (deflated files) or are absent (``pixel_length`` is then 0).
+
+    A frame of a multi-frame file has a header of its own, with ``frames`` 1, its place ``frame`` in the file and, where
+    the file is compressed, its ``fragments`` as (offset, length) of bytes.
     """
 
     path: Path = field(repr=False)
@@ -73,6 +94,13 @@ class InstanceHeader:
     pixel_spacing_mm: Vector | None
     pixel_offset: int | None
     pixel_length: int
+    frame: int = 0
+    fragments: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+
+    @property
+    def is_multi_frame_ct(self) -> bool:
+        """Whether the file is an Enhanced CT or Legacy Converted Enhanced CT (PS3.3 A.38, A.70)."""
+        return self.sop_class_uid in _MULTI_FRAME_CT
 
     @property
     def is_localizer(self) -> bool:
@@ -131,7 +159,7 @@ def _parse(path: Path, header: RawHeader) -> InstanceHeader:
         instance_number=raw.whole("InstanceNumber"),
         rows=raw.integer("Rows", 0),
         columns=raw.integer("Columns", 0),
-        frames=raw.whole("NumberOfFrames") or 1,
+        frames=max(1, raw.whole("NumberOfFrames") or 1),
         samples=raw.integer("SamplesPerPixel", 1),
         photometric=raw.text("PhotometricInterpretation"),
         bits_allocated=bits_allocated,
@@ -188,24 +216,63 @@ class _Raw:
         return None if value is None else int(value)
 
 
-def read_series_facts(path: Path) -> SeriesFacts:
+def read_series_facts(path: Path, *, modality: str = "") -> SeriesFacts:
     """Read what holds for a whole series from one of its files.
+
+    What lies in sequences, the series that a segmentation was drawn on, is read in a child process.
 
     Raises
     ------
     star_core.dicom.scan.BrokenDicomError
         The file cannot be read.
     """
+    if modality != "SEG":
+        try:
+            return _facts(_to_dataset(walk_header(path, _FACTS_WANTED)))
+        except UnusualHeaderError:
+            pass
+    try:
+        answer, _ = dicom_children().call("star_core.dicom.header:read_facts_task", {"path": str(path.absolute())})
+    except IsolationError as error:
+        raise BrokenDicomError(f"reading it was stopped ({error})") from error
+    referenced = tuple(answer.pop("referenced_series_uids"))
+    return SeriesFacts(referenced_series_uids=referenced, **answer)
+
+
+def read_facts_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, Any], Buffer]:
+    """Read a series' facts with pydicom; runs in the child process only."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        with Path(options["path"]).open("rb") as file:
+            dataset = read_dataset_here(file, _FACT_KEYWORDS)
+        return asdict(_facts(dataset)), b""
+
+
+def _to_dataset(header: RawHeader) -> Dataset:
+    """Return the elements of a walked header as pydicom converts them, one by one when they are asked for."""
+    dataset = Dataset()
+    for tag, value in header.values.items():
+        if tag in _FACTS_WANTED:
+            vr = dictionary_VR(tag)
+            dataset._dict[Tag(tag)] = RawDataElement(Tag(tag), vr, len(value), value, 0, False, True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        terms = [term.strip() for term in _text(dataset, "SpecificCharacterSet").split("\\")]
         try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_FACT_KEYWORDS), force=True)
-            return _facts(dataset)
-        except Exception as error:
-            raise BrokenDicomError(f"the header is damaged ({type(error).__name__})") from error
+            encodings = convert_encodings(terms if len(terms) > 1 else terms[0])
+        except (LookupError, ValueError):
+            encodings = convert_encodings("")
+        dataset.set_original_encoding(False, True, encodings)
+    return dataset
 
 
 def _facts(dataset: Dataset) -> SeriesFacts:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _collect_facts(dataset)
+
+
+def _collect_facts(dataset: Dataset) -> SeriesFacts:
     return SeriesFacts(
         modality=_text(dataset, "Modality"),
         description=_text(dataset, "SeriesDescription"),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import unicodedata
 import warnings
-from collections.abc import Sequence
+from functools import lru_cache
 
 from pydicom.charset import convert_encodings, decode_bytes, default_encoding
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS, PersonName
 
 LONGEST_TEXT = 512
+_REMEMBERED = 256  # the files of a series say the same again and again
 _ESCAPE = 0x1B
 
 
+@lru_cache(_REMEMBERED)
 def find_encodings(character_set: str) -> tuple[str, ...]:
     """Return Python's encodings for SpecificCharacterSet (0008,0005); the default where it is empty or unknown."""
     terms = [term.strip() for term in character_set.split("\\")]
@@ -24,14 +26,16 @@ def find_encodings(character_set: str) -> tuple[str, ...]:
             return (default_encoding,)
 
 
-def decode_text(value: bytes, encodings: Sequence[str]) -> str:
+@lru_cache(_REMEMBERED)
+def decode_text(value: bytes, encodings: tuple[str, ...]) -> str:
     """Return text without padding and control characters; bytes that mean nothing become U+FFFD."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return tidy(decode_bytes(value, list(encodings), set(TEXT_VR_DELIMS)))
 
 
-def decode_name(value: bytes, encodings: Sequence[str]) -> str:
+@lru_cache(_REMEMBERED)
+def decode_name(value: bytes, encodings: tuple[str, ...]) -> str:
     """Return a person's name with its component groups (alphabetic=ideographic=phonetic), each decoded by itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -60,10 +64,13 @@ def _split_groups(value: bytes) -> list[bytes]:
 
 def tidy(text: str) -> str:
     """Return text of one line and bounded length, for a database and a screen."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())[:LONGEST_TEXT]
     printable = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)
     return " ".join(printable.split())[:LONGEST_TEXT]
 
 
+@lru_cache(4 * _REMEMBERED)
 def to_display_name(name: str) -> str:
     """Return how a name is read: "Yamada, Tarou · 山田, 太郎"; the phonetic group only where there is no other."""
     parts = PersonName(name)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -21,10 +22,14 @@ from pydicom.uid import (
 )
 
 from star_core.dicom.header import InstanceHeader
-from star_core.dicom.scan import UNDEFINED_LENGTH
+from star_core.dicom.scan import UNDEFINED_LENGTH, read_dataset_here
 from star_core.errors import DecodingError
+from star_core.isolation import Buffer
 
+Inflate = Callable[[InstanceHeader], Buffer]
+"""Gives the pixel bytes of a deflated file."""
 _RECOPY = "Copy the series again from its source."
+_MOST_COMPARED_BYTES = 1 << 28
 _INT16 = np.iinfo(np.int16)
 NATIVE_SYNTAXES = frozenset(
     map(
@@ -50,8 +55,10 @@ def stored_dtype(header: InstanceHeader) -> np.dtype[Any]:
     return np.dtype(f"<{'i' if header.signed else 'u'}{header.bits_allocated // 8}")
 
 
-def read_native_into(header: InstanceHeader, out_hu: NDArray[np.int16]) -> bool:
+def read_native_into(header: InstanceHeader, out_hu: NDArray[np.int16], inflate: Inflate) -> bool:
     """Read one uncompressed slice as HU into ``out_hu`` (H, W) and tell whether values had to be clipped to int16.
+
+    ``inflate`` is asked for the pixels of deflated files, which nobody but a child unpacks.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def read_native_into(header: InstanceHeader, out_hu: NDArray[np.int16]) -> bool:
     ):
         _read_exactly(header, out_hu)
         return convert_in_place(header, out_hu)
-    return convert_into(header, _read_native(header, dtype), out_hu)
+    return convert_into(header, _read_native(header, dtype, inflate), out_hu)
 
 
 def _read_exactly(header: InstanceHeader, out: NDArray[np.int16]) -> None:
@@ -86,12 +93,12 @@ def _read_exactly(header: InstanceHeader, out: NDArray[np.int16]) -> None:
         raise unreadable(error) from error
 
 
-def _read_native(header: InstanceHeader, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _read_native(header: InstanceHeader, dtype: np.dtype[Any], inflate: Inflate) -> NDArray[Any]:
     """Return the stored values (H, W) of a big-endian, deflated, 8-bit or 32-bit file."""
     expected = header.rows * header.columns * dtype.itemsize
     try:
         if header.pixel_offset is None:
-            data = _read_deflated(header)
+            data: Buffer = memoryview(inflate(header))[header.frame * expected :][:expected]
         else:
             with header.path.open("rb") as file:
                 file.seek(header.pixel_offset)
@@ -105,17 +112,40 @@ def _read_native(header: InstanceHeader, dtype: np.dtype[Any]) -> NDArray[Any]:
     return stored.reshape(header.rows, header.columns)
 
 
-def _read_deflated(header: InstanceHeader) -> bytes:
+def inflate_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, Any], Buffer]:
+    """Return the pixel bytes of a deflated file; runs in the child process only."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Path(options["path"]).open("rb") as file:
+            dataset = read_dataset_here(file, pixels=True, most_bytes=options["most_bytes"])
+        return {}, bytes(dataset.get("PixelData") or b"")
+
+
+def damaged(error: Exception) -> DecodingError:
+    """Build the error for deflated pixels that cannot be unpacked."""
+    return DecodingError("The compressed pixels of a slice are damaged.", remedy=_RECOPY, details=str(error))
+
+
+def read_pixel_bytes(header: InstanceHeader) -> tuple[bytes, ...]:
+    """Return a slice's pixels as its file holds them, to compare two slices; a deflated file's all bytes.
+
+    Raises
+    ------
+    star_core.errors.DecodingError
+        The file cannot be read any more.
+    """
+    length = _MOST_COMPARED_BYTES if header.pixel_length == UNDEFINED_LENGTH else header.pixel_length
+    spans = header.fragments or ((header.pixel_offset or 0, length),)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return bytes(pydicom.dcmread(header.path).get("PixelData") or b"")
-    except OSError:
-        raise
-    except Exception as error:
-        raise DecodingError(
-            "The compressed pixels of a slice are damaged.", remedy=_RECOPY, details=f"{type(error).__name__}: {error}"
-        ) from error
+        with header.path.open("rb") as file:
+            return tuple(_read_span(file, *span) for span in spans)
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def _read_span(file: BinaryIO, start: int, length: int) -> bytes:
+    file.seek(start)
+    return file.read(min(length, _MOST_COMPARED_BYTES))
 
 
 def cut_off(header: InstanceHeader, expected: int, found: int) -> DecodingError:
@@ -168,7 +198,8 @@ def _fits_stored_bits(header: InstanceHeader, low: int, high: int) -> bool:
 def convert_into(header: InstanceHeader, stored: NDArray[Any], out_hu: NDArray[np.int16]) -> bool:
     """Turn stored values (H, W) into HU, rounded to whole numbers, and tell whether any was clipped to int16."""
     slope, intercept = rescale_of(header)
-    hu = _without_foreign_bits(header, stored).astype(np.float64) * slope + intercept
+    with np.errstate(over="ignore"):  # a slope may be any number; what it blows up is clipped and told
+        hu = _without_foreign_bits(header, stored).astype(np.float64) * slope + intercept
     np.rint(hu, out=hu)
     clipped = bool(hu.min() < _INT16.min or hu.max() > _INT16.max)
     out_hu[...] = np.clip(hu, _INT16.min, _INT16.max, out=hu)

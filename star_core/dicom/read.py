@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 from star_core.dicom.decode import read_slices_into
 from star_core.dicom.discover import BROKEN_FILES, SeriesFiles
 from star_core.dicom.header import InstanceHeader
+from star_core.dicom.pixels import unreadable
 from star_core.dicom.stack import SliceStack, arrange_slices
 from star_core.errors import DecodingError
 from star_core.types import Acquisition, DoubleArray, Finding, ProgressCallback, Severity, Volume, ignore_progress
+
+_ANY_BYTES = 512 << 20
+_LARGEST_RATIO = 100
 
 
 def read_volume(
@@ -55,6 +59,7 @@ def read_volume(
     if not interpolate_gaps:
         _require_whole(series)
     _require_pixels(series, stack.headers)
+    _require_plausible_size(series, stack)
     voxels_hu = np.empty((len(stack.headers), *stack.geometry.shape[1:]), dtype=np.int16)
     clipped = read_slices_into(stack.headers, voxels_hu, progress)
     if not stack.is_complete:
@@ -81,6 +86,22 @@ def _require_pixels(series: SeriesFiles, headers: Sequence[InstanceHeader]) -> N
     if missing := sum(header.pixel_length == 0 for header in headers):
         raise DecodingError(
             f"{series.label}: {missing} of {len(headers)} slices hold no pixels; their files end too early.",
+            remedy="Copy the series again from its source.",
+        )
+
+
+def _require_plausible_size(series: SeriesFiles, stack: SliceStack) -> None:
+    """Refuse, before memory is taken for them, voxels that files of this size cannot hold."""
+    rows, columns = stack.geometry.shape[1:]
+    claimed = 2 * rows * columns * len(stack.headers)
+    try:
+        on_disk = sum(path.stat().st_size for path in {header.path for header in stack.headers})
+    except OSError as error:
+        raise unreadable(error) from error
+    if claimed > max(_ANY_BYTES, _LARGEST_RATIO * on_disk):
+        raise DecodingError(
+            f"{series.label}: {on_disk / 1e6:.1f} MB of files claim {claimed / 1e9:.1f} GB of voxels, more than any "
+            "CT can be compressed.",
             remedy="Copy the series again from its source.",
         )
 

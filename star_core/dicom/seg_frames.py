@@ -1,8 +1,12 @@
-"""What a DICOM Segmentation object says of its segments and frames (PS3.3 A.51, C.8.20)."""
+"""What a DICOM Segmentation object says of its segments and frames (PS3.3 A.51, C.8.20).
+
+A child process parses the object and unpacks its pixels; this process gets numbers, texts and plain bytes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,15 +14,20 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import RLELossless
+from pydicom.encaps import encapsulate, generate_frames
 
+from star_core.dicom.children import dicom_children
+from star_core.dicom.decode import CODECS, decode_task, syntax_name
+from star_core.dicom.frames import find_group
 from star_core.dicom.header import build_patient_key
+from star_core.dicom.scan import read_dataset_here
 from star_core.errors import SegmentationError
+from star_core.isolation import Buffer, IsolationError
 from star_core.types import BoolArray, DoubleArray
 
 SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-_MALFORMED = (InvalidDicomError, AttributeError, KeyError, IndexError, TypeError, ValueError, EOFError, OSError)
+SEGMENTATION_TIMEOUT_S = 9.0
+_MOST_FRAME_PIXELS, _MOST_PIXEL_BYTES = 1 << 24, 1 << 29
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,9 @@ class SegObject:
     patient_key: str
     referenced_series_uids: tuple[str, ...]
     slice_mm: float
-    dataset: Any
+    bits: int
+    threshold: int
+    pixels: Buffer
 
     @property
     def voxel_volume_ml(self) -> float:
@@ -66,14 +77,23 @@ class SegObject:
 
     def masks(self) -> Iterator[tuple[SegFrame, int, BoolArray]]:
         """Yield each frame with the number of a segment and its (rows, columns) mask."""
-        frames = _FrameReader(self)
         for frame in self.frames:
-            pixels = frames.read(frame.index)
+            pixels = self._read_frame(frame.index)
             if self.kind == "LABELMAP":
                 for number in np.unique(pixels[pixels > 0]):
                     yield frame, int(number), pixels == number
             else:
-                yield frame, frame.segment, pixels >= frames.threshold
+                yield frame, frame.segment, pixels >= self.threshold
+
+    def _read_frame(self, index: int) -> NDArray[Any]:
+        """Return the pixels of a frame, (rows, columns): packed bits for BINARY, bytes or words otherwise."""
+        shape, count = (self.rows, self.columns), self.rows * self.columns
+        if self.bits != 1:
+            dtype = np.dtype(f"<u{self.bits // 8}")
+            return np.frombuffer(self.pixels, dtype, count, index * count * dtype.itemsize).reshape(shape)
+        start, skip = divmod(index * count, 8)
+        packed = np.frombuffer(self.pixels, np.uint8, -(-(skip + count) // 8), start)
+        return np.unpackbits(packed, bitorder="little")[skip : skip + count].reshape(shape)
 
 
 def read_segmentation_object(path: Path) -> SegObject:
@@ -85,18 +105,51 @@ def read_segmentation_object(path: Path) -> SegObject:
         When it is not a segmentation, is damaged, or its pixels are stored in a way that is not read here.
     """
     try:
-        dataset = pydicom.dcmread(path)
-        if str(dataset.get("SOPClassUID", "")) not in SEGMENTATION_CLASSES:
-            raise SegmentationError(
-                "The file is DICOM, but not a segmentation.", remedy="Choose a DICOM SEG file that belongs to the CT."
-            )
-        return _build(dataset)
-    except _MALFORMED as error:
+        answer, pixels = dicom_children().call(
+            "star_core.dicom.seg_frames:read_segmentation_task",
+            {"path": str(path.absolute())},
+            timeout_s=SEGMENTATION_TIMEOUT_S,
+        )
+    except IsolationError as error:
         raise SegmentationError(
             "The segmentation file is damaged or incomplete.",
             remedy="Export it again from the program that made it.",
-            details=f"{type(error).__name__}: {error}",
+            details=str(error),
         ) from error
+    if "refused" in answer:
+        raise SegmentationError(answer["refused"], remedy=answer["remedy"])
+    frames = [SegFrame(index, number, np.array(to_lps)) for index, (number, to_lps) in enumerate(answer.pop("frames"))]
+    return SegObject(
+        frames=tuple(frames),
+        segments=tuple(Segment(number, label, tuple(codes)) for number, label, codes in answer.pop("segments")),
+        referenced_series_uids=tuple(answer.pop("referenced_series_uids")),
+        pixels=pixels,
+        **answer,
+    )
+
+
+# --------------------------------------------------------------------------------------------- the child's side
+
+
+def read_segmentation_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, Any], Buffer]:
+    """Parse a segmentation and unpack its pixels; runs in the child process only."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Path(options["path"]).open("rb") as file:
+                return _read(read_dataset_here(file, pixels=True, most_bytes=_MOST_PIXEL_BYTES))
+        except SegmentationError as error:
+            return {"refused": error.message, "remedy": error.remedy}, b""
+
+
+def _read(dataset: pydicom.Dataset) -> tuple[dict[str, Any], Buffer]:
+    if str(dataset.get("SOPClassUID", "")) not in SEGMENTATION_CLASSES:
+        raise SegmentationError(
+            "The file is DICOM, but not a segmentation.", remedy="Choose a DICOM SEG file that belongs to the CT."
+        )
+    answer = _describe(dataset)
+    bits, pixels = _unpack(dataset, len(answer["frames"]))
+    return {**answer, "bits": bits}, pixels
 
 
 def _without_position() -> SegmentationError:
@@ -106,113 +159,109 @@ def _without_position() -> SegmentationError:
     )
 
 
-def _build(dataset: Any) -> SegObject:
+def _describe(dataset: pydicom.Dataset) -> dict[str, Any]:
     kind = str(dataset.SegmentationType).upper()
     if "PerFrameFunctionalGroupsSequence" not in dataset and "TotalPixelMatrixRows" in dataset:
         raise _without_position()  # tiles of a slide (PS3.3 C.7.6.17)
     per_frame = dataset.PerFrameFunctionalGroupsSequence
-    shared = dataset.SharedFunctionalGroupsSequence[0] if "SharedFunctionalGroupsSequence" in dataset else None
-    frames = tuple(_build_frame(index, group, shared, kind) for index, group in enumerate(per_frame))
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [None])[0]
+    frames = [_describe_frame(group, shared, kind) for group in per_frame]
     if not frames:
         raise ValueError("no frames")
-    return SegObject(
-        kind=kind,
-        rows=int(dataset.Rows),
-        columns=int(dataset.Columns),
-        segments=tuple(
-            Segment(int(item.SegmentNumber), str(item.get("SegmentLabel", "")), _codes(item))
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    if not 0 < rows * columns <= _MOST_FRAME_PIXELS:
+        raise ValueError(f"frames of {rows} x {columns} pixels")
+    fractional = kind == "FRACTIONAL"
+    return {
+        "kind": kind,
+        "rows": rows,
+        "columns": columns,
+        "segments": [
+            (int(item.SegmentNumber), str(item.get("SegmentLabel", "")), _codes(item))
             for item in dataset.SegmentSequence
-        ),
-        frames=frames,
-        series_uid=str(dataset.get("SeriesInstanceUID", "")),
-        frame_of_reference_uid=str(dataset.get("FrameOfReferenceUID", "")),
-        patient_key=build_patient_key(str(dataset.get("PatientID", "")), str(dataset.get("PatientName", ""))),
-        referenced_series_uids=tuple(
+        ],
+        "frames": [(number, to_lps.tolist()) for number, to_lps in frames],
+        "series_uid": str(dataset.get("SeriesInstanceUID", "")),
+        "frame_of_reference_uid": str(dataset.get("FrameOfReferenceUID", "")),
+        "patient_key": build_patient_key(str(dataset.get("PatientID", "")), str(dataset.get("PatientName", ""))),
+        "referenced_series_uids": [
             str(item.get("SeriesInstanceUID", "")) for item in dataset.get("ReferencedSeriesSequence", ())
+        ],
+        "slice_mm": _slice_mm(
+            [to_lps for _, to_lps in frames], find_group("PixelMeasuresSequence", per_frame[0], shared)
         ),
-        slice_mm=_slice_mm(frames, per_frame, shared),
-        dataset=dataset,
-    )
+        "threshold": max(1, -(-int(dataset.get("MaximumFractionalValue", 255)) // 2)) if fractional else 1,
+    }
 
 
-def _codes(item: Any) -> tuple[str, ...]:
+def _codes(item: pydicom.Dataset) -> list[str]:
     sequences = (item.get("SegmentedPropertyTypeCodeSequence", ()), item.get("AnatomicRegionSequence", ()))
-    return tuple(str(code.get("CodeValue", "")) for sequence in sequences for code in sequence)
+    return [str(code.get("CodeValue", "")) for sequence in sequences for code in sequence]
 
 
-def _group(name: str, own: Any, shared: Any) -> Any:
-    """Return a functional group of a frame, its own or the one shared by all."""
-    for group in (own, shared):
-        if group is not None and name in group:
-            return getattr(group, name)[0]
-    raise KeyError(name)
-
-
-def _build_frame(index: int, own: Any, shared: Any, kind: str) -> SegFrame:
-    if all(group is None or "PlanePositionSequence" not in group for group in (own, shared)):
+def _describe_frame(own: Any, shared: Any, kind: str) -> tuple[int, DoubleArray]:
+    """Return a frame's segment (0 for a label map) and its plane, see :class:`SegFrame`."""
+    if not find_group("PlanePositionSequence", own, shared):
         raise _without_position()
-    position = np.array(_group("PlanePositionSequence", own, shared).ImagePositionPatient, dtype=np.float64)
-    orientation = np.array(_group("PlaneOrientationSequence", own, shared).ImageOrientationPatient, dtype=np.float64)
-    row_mm, column_mm = (float(mm) for mm in _group("PixelMeasuresSequence", own, shared).PixelSpacing)
+    position = np.array(find_group("PlanePositionSequence", own, shared).ImagePositionPatient, dtype=np.float64)
+    plane = find_group("PlaneOrientationSequence", own, shared)
+    orientation = np.array(plane.ImageOrientationPatient, dtype=np.float64)
+    row_mm, column_mm = (float(mm) for mm in find_group("PixelMeasuresSequence", own, shared).PixelSpacing)
     # Orientation gives the direction along a row first, which is the step from column to column (PS3.3 C.7.6.2.1.1).
     to_lps = np.stack([position, orientation[3:] * row_mm, orientation[:3] * column_mm], axis=1)
-    if not np.isfinite(to_lps).all():
+    if not np.isfinite(to_lps).all() or to_lps.shape != (3, 3):
         raise ValueError("position is not a number")
-    segment = 0
-    if kind != "LABELMAP":
-        segment = int(_group("SegmentIdentificationSequence", own, shared).ReferencedSegmentNumber)
-    return SegFrame(index, segment, to_lps)
+    if kind == "LABELMAP":
+        return 0, to_lps
+    return int(find_group("SegmentIdentificationSequence", own, shared).ReferencedSegmentNumber), to_lps
 
 
-def _slice_mm(frames: tuple[SegFrame, ...], per_frame: Any, shared: Any) -> float:
-    normal = np.cross(frames[0].to_lps[:, 2], frames[0].to_lps[:, 1])
-    places = np.unique(np.round([frame.to_lps[:, 0] @ normal / np.linalg.norm(normal) for frame in frames], 3))
+def _slice_mm(planes: list[DoubleArray], measures: pydicom.Dataset) -> float:
+    normal = np.cross(planes[0][:, 2], planes[0][:, 1])
+    places = np.unique(np.round([to_lps[:, 0] @ normal / np.linalg.norm(normal) for to_lps in planes], 3))
     if len(places) > 1:
         return float(np.diff(places).min())
-    measures = _group("PixelMeasuresSequence", per_frame[0], shared)
     return float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1.0)
 
 
-class _FrameReader:
-    """Reads frames one by one: packed bits for BINARY, bytes or words otherwise."""
+def _unpack(dataset: pydicom.Dataset, frames: int) -> tuple[int, Buffer]:
+    """Return how many bits a pixel takes, and the pixels of all frames."""
+    syntax, bits, count = str(dataset.file_meta.TransferSyntaxUID), int(dataset.BitsAllocated), frames * dataset.Rows
+    expected = -(-count * int(dataset.Columns) * bits // 8)
+    if bits not in (1, 8, 16) or expected > _MOST_PIXEL_BYTES:
+        raise ValueError(f"{expected} bytes of {bits}-bit pixels")
+    if syntax in CODECS:
+        pixels: Buffer = b"".join(_decode(dataset, syntax, frames))
+    elif dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        raise SegmentationError(
+            f"The segmentation is compressed as {syntax_name(syntax)}, which is not read.",
+            remedy="Export it uncompressed.",
+        )
+    else:
+        pixels = bytes(dataset.PixelData)
+        if bits == 16 and not dataset.original_encoding[1]:
+            pixels = np.frombuffer(pixels, ">u2").astype("<u2").tobytes()
+    if len(pixels) < expected:
+        raise SegmentationError(
+            f"The segmentation's pixels are cut off: {len(pixels)} bytes, expected {expected}.",
+            remedy="Copy the file again from its source.",
+        )
+    return bits, pixels
 
-    def __init__(self, segmentation: SegObject) -> None:
-        self._shape = (segmentation.rows, segmentation.columns)
-        self._count = segmentation.rows * segmentation.columns
-        dataset = segmentation.dataset
-        syntax = dataset.file_meta.TransferSyntaxUID
-        self._bits = int(dataset.BitsAllocated)
-        self.threshold = 1
-        if segmentation.kind == "FRACTIONAL":
-            self.threshold = max(1, -(-int(dataset.get("MaximumFractionalValue", 255)) // 2))
-        self._decoded: NDArray[Any] | None = None
-        self._data = b""
-        if not syntax.is_compressed or syntax.is_deflated:
-            self._data = bytes(dataset.PixelData)
-        elif syntax == RLELossless:
-            self._decoded = dataset.pixel_array.reshape(-1, *self._shape)
-        else:
-            raise SegmentationError(
-                f"The segmentation is compressed as {syntax.name}, which is not read.",
-                remedy="Export it uncompressed.",
-            )
-        expected = -(-len(segmentation.frames) * self._count * self._bits // 8)
-        if self._decoded is None and len(self._data) < expected:
-            raise SegmentationError(
-                f"The segmentation's pixels are cut off: {len(self._data)} bytes, expected {expected}.",
-                remedy="Copy the file again from its source.",
-            )
 
-    def read(self, index: int) -> NDArray[Any]:
-        """Return the pixels of a frame, (rows, columns)."""
-        if self._decoded is not None:
-            frame: NDArray[Any] = self._decoded[index]
-            return frame
-        if self._bits != 1:
-            dtype = np.dtype(f"<u{self._bits // 8}")
-            start = index * self._count * dtype.itemsize
-            return np.frombuffer(self._data, dtype, self._count, start).reshape(self._shape)
-        first_bit = index * self._count
-        start, skip = divmod(first_bit, 8)
-        packed = np.frombuffer(self._data, np.uint8, -(-(skip + self._count) // 8), start)
-        return np.unpackbits(packed, bitorder="little")[skip : skip + self._count].reshape(self._shape)
+def _decode(dataset: pydicom.Dataset, syntax: str, frames: int) -> Iterator[bytes]:
+    options = {
+        "transfer_syntax_uid": syntax,
+        "rows": int(dataset.Rows),
+        "columns": int(dataset.Columns),
+        "number_of_frames": 1,
+        "samples_per_pixel": 1,
+        "bits_allocated": int(dataset.BitsAllocated),
+        "bits_stored": int(dataset.BitsStored),
+        "pixel_representation": 0,
+        "photometric_interpretation": "MONOCHROME2",
+    }
+    dtype = np.dtype(f"<u{max(1, int(dataset.BitsAllocated) // 8)}")
+    for encoded in generate_frames(dataset.PixelData, number_of_frames=frames):
+        answer, data = decode_task(options, encapsulate([encoded]))
+        yield np.frombuffer(data, answer["dtype"]).astype(dtype).tobytes()

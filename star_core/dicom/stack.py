@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from star_core.dicom.discover import SeriesFiles
+from star_core.dicom.frames import read_frames
 from star_core.dicom.header import InstanceHeader
+from star_core.dicom.pixels import read_pixel_bytes
 from star_core.errors import (
     DicomError,
     DuplicateSlicesError,
@@ -26,7 +28,6 @@ from star_core.errors import (
 from star_core.types import DoubleArray, Finding, Geometry, Severity
 
 CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
-_MULTI_FRAME_CT = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 _SAME_POSITION_MM = 0.01
 _EVEN_FRACTION, _EVEN_MM = 0.02, 0.02
 _MOST_OFF_GRID = 0.1
@@ -34,6 +35,7 @@ _MOST_DRIFT_PIXELS = 0.5
 _COSINE_TOLERANCE = 1e-3
 _SPACING_TOLERANCE = 1e-3
 _MOST_PIXELS = 1 << 24
+_FARTHEST_MM, _WIDEST_PIXEL_MM = 1e5, 100.0
 _CHOOSE = "Choose another series of this study."
 
 
@@ -116,15 +118,18 @@ def _select_ct(series: SeriesFiles, findings: list[Finding]) -> list[InstanceHea
             f"{series.label}: its modality is {series.modality or 'not named'}, expected CT.", remedy=_CHOOSE
         )
     classes = Counter(header.sop_class_uid for header in series.instances)
-    if not (classes.keys() & {CT_STORAGE, ""}):
-        what = "multi-frame (enhanced) CT" if classes.keys() & _MULTI_FRAME_CT else "screen captures or other objects"
-        raise NotCtError(f"{series.label}: it holds {what}, expected CT images of one slice each.", remedy=_CHOOSE)
-    images = [header for header in series.instances if header.sop_class_uid in (CT_STORAGE, "") and header.rows]
+    multi_frame = [header for header in series.instances if header.is_multi_frame_ct and header.rows]
+    single = [header for header in series.instances if header.sop_class_uid in (CT_STORAGE, "") and header.rows]
+    if not multi_frame and not (classes.keys() & {CT_STORAGE, ""}):
+        raise NotCtError(
+            f"{series.label}: it holds screen captures or other objects, expected CT images.", remedy=_CHOOSE
+        )
+    images = [*single, *(read_frames(series.label, multi_frame) if multi_frame else ())]
     slices = [header for header in images if not header.is_localizer]
     if not slices:
         raise NotCtError(f"{series.label}: it holds only localizer (scout) images, expected slices.", remedy=_CHOOSE)
     _note(findings, "localizer-left-out", len(images) - len(slices), "localizer (scout) image(s) were left out")
-    others = len(series.instances) - len(images)
+    others = len(series.instances) - len(single) - len(multi_frame)
     _note(findings, "non-image-left-out", others, "object(s) that are no CT image were left out")
     if "" in classes:
         _note(findings, "missing-sop-class", classes[""], "file(s) do not say what they are; taken as CT by modality")
@@ -156,6 +161,16 @@ def _require_uniform(series: SeriesFiles, headers: Sequence[InstanceHeader]) -> 
     rows, columns = headers[0].rows, headers[0].columns
     if not 0 < rows * columns <= _MOST_PIXELS:
         raise DicomError(f"{series.label}: a slice claims {rows} x {columns} voxels, which no CT has.", remedy=_CHOOSE)
+    far_mm = max(abs(value) for header in headers for value in header.position_mm or ())
+    if far_mm > _FARTHEST_MM:
+        raise SeriesGeometryError(
+            f"{series.label}: a slice lies {far_mm:.3g} mm from the origin, where no patient is.", remedy=_CHOOSE
+        )
+    widest_mm = max(headers[0].pixel_spacing_mm or (0.0,))
+    if widest_mm > _WIDEST_PIXEL_MM:
+        raise SeriesGeometryError(
+            f"{series.label}: its pixels are {widest_mm:.3g} mm wide, which those of no CT are.", remedy=_CHOOSE
+        )
     if min(headers[0].pixel_spacing_mm or (0.0,)) <= 0:
         raise SeriesGeometryError(f"{series.label}: pixel spacing is not positive, expected mm.", remedy=_CHOOSE)
     if any(header.slope == 0 for header in headers):
@@ -245,10 +260,8 @@ def _without_duplicates(
 
 def _same_slice(one: InstanceHeader, other: InstanceHeader) -> bool:
     def content(header: InstanceHeader) -> tuple[object, ...]:
-        data = header.path.read_bytes()
-        start = header.pixel_offset or 0
-        pixels = data[start:] if header.pixel_length > len(data) else data[start : start + header.pixel_length]
-        return header.position_mm, header.slope, header.intercept, header.signed, pixels
+        unpacked = header.frame if header.pixel_offset is None else 0  # frames of a deflated file share its bytes
+        return header.position_mm, header.slope, header.intercept, header.signed, unpacked, read_pixel_bytes(header)
 
     return content(one) == content(other)
 

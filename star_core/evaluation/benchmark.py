@@ -49,13 +49,15 @@ class BenchmarkResult:
 
 
 def measure_all(ct: Path, segmentation: Path | None, work: Path) -> list[BenchmarkResult]:
-    """Measure reading, receiving, assessing, the network and the window; ``work`` is a folder for what they write."""
+    """Measure reading, network, archive, assessing, training and window; ``work`` is an existing folder for files."""
+    from star_core.evaluation.archive_benchmark import measure_archive
     from star_core.evaluation.network_benchmark import measure_network_figures
     from star_core.evaluation.receiving_benchmark import measure_receiving
 
     return [
         measure_reading(work / "series"),
         measure_receiving(work / "series", work),
+        *measure_archive(work / "archive"),
         *measure_assess(ct, segmentation, work / "assessment"),
         *measure_network_figures(),
         *measure_window(work / "window.json"),
@@ -139,7 +141,7 @@ def _slices_of(ct: Path) -> list[str]:
     from star_core.dicom.discover import discover_series
     from star_core.dicom.stack import arrange_slices
 
-    series = max(discover_series(ct).by_modality("CT"), key=lambda found: len(found.paths))
+    series = max(discover_series(ct).by_modality("CT"), key=lambda found: found.image_count)
     return [str(header.path) for header in arrange_slices(series).headers]
 
 

@@ -29,7 +29,7 @@ from star_core.dicom.deidentify.risks import WHOLE_BODY_MM
 from star_core.dicom.deidentify.values import KeyedValues
 from star_core.dicom.discover import list_files
 from star_core.errors import DicomError, StorageError
-from star_core.isolation import BatchPool
+from star_core.isolation import BatchPool, WorkerPool
 from star_core.storage import new_folder, refuse_filled_folder
 from star_core.types import ProgressCallback, ignore_progress
 
@@ -72,7 +72,8 @@ def deidentify_folders(
     key = load_key(options.key_file)
     with (
         new_folder(out) as partial,
-        BatchPool(batch_timeout_s=BATCH_TIMEOUT_S, item_timeout_s=FILE_TIMEOUT_S, memory_mb=MEMORY_MB) as pool,
+        WorkerPool(timeout_s=BATCH_TIMEOUT_S, memory_mb=MEMORY_MB, modules=(tasks.__name__,)) as children,
+        BatchPool(children, batch_timeout_s=BATCH_TIMEOUT_S, item_timeout_s=FILE_TIMEOUT_S) as pool,
     ):
         run = _Run(paths, partial, options, key, mapping, pool, progress)
         report = run.work_through()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.uid import EnhancedCTImageStorage
 
 from star_core.dicom.discover import discover_series
 from star_core.dicom.export import write_ct_series
@@ -58,3 +60,45 @@ def read_folder(folder: Path) -> Volume:
 
 def codes_of(volume: Volume) -> set[str]:
     return {finding.code for finding in volume.findings}
+
+
+def write_enhanced(
+    classic: Path, path: Path, change: Callable[[pydicom.Dataset], None] | None = None, *, seed: int = 0
+) -> None:
+    """Write the slices of a folder as one Enhanced CT, its frames in an order by seed, pixels first changed."""
+    slices = [pydicom.dcmread(file) for file in sorted(classic.iterdir())]
+    slices = [slices[place] for place in np.random.default_rng(seed).permutation(len(slices))]
+    enhanced = copy.deepcopy(slices[0])
+    for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"):
+        del enhanced[name]
+    enhanced.file_meta.MediaStorageSOPClassUID = enhanced.SOPClassUID = EnhancedCTImageStorage
+    enhanced.ImageType = ["DERIVED", "PRIMARY", "VOLUME", "NONE"]
+    enhanced.NumberOfFrames = len(slices)
+    enhanced.PixelData = b"".join(one.PixelData for one in slices)
+    shared = pydicom.Dataset()
+    shared.PixelMeasuresSequence = [_group(PixelSpacing=slices[0].PixelSpacing, SliceThickness="2.5")]
+    shared.PlaneOrientationSequence = [_group(ImageOrientationPatient=slices[0].ImageOrientationPatient)]
+    enhanced.SharedFunctionalGroupsSequence = [shared]
+    enhanced.PerFrameFunctionalGroupsSequence = [_describe_frame(one) for one in slices]
+    if change is not None:
+        change(enhanced)
+    syntax = enhanced.file_meta.TransferSyntaxUID
+    pydicom.dcmwrite(path, enhanced, little_endian=syntax.is_little_endian, implicit_vr=syntax.is_implicit_VR)
+
+
+def _describe_frame(one: pydicom.Dataset) -> pydicom.Dataset:
+    frame = pydicom.Dataset()
+    frame.PlanePositionSequence = [_group(ImagePositionPatient=one.ImagePositionPatient)]
+    frame.PixelValueTransformationSequence = [
+        _group(RescaleSlope=one.RescaleSlope, RescaleIntercept=one.RescaleIntercept, RescaleType="HU")
+    ]
+    frame.FrameContentSequence = [_group(StackID="1", TemporalPositionIndex=1)]
+    frame.CTImageFrameTypeSequence = [_group(FrameType=["ORIGINAL", "PRIMARY", "AXIAL", "NONE"])]
+    return frame
+
+
+def _group(**values: object) -> pydicom.Dataset:
+    group = pydicom.Dataset()
+    for name, value in values.items():
+        setattr(group, name, value)
+    return group
