@@ -87,18 +87,21 @@ def read_entry(path: Path) -> Entry:
     if sop_class_uid in WITHOUT_SERIES:
         raise NotDicomError
     sop_uid = header.plain("SOPInstanceUID") or header.meta(MEDIA_SOP_INSTANCE)
-    study_uid = header.plain("StudyInstanceUID")
-    for name, uid in (("SOPInstanceUID", sop_uid), ("StudyInstanceUID", study_uid)):
-        if not uid or len(uid) > LONGEST_UID:
-            raise BrokenDicomError(f"its {name} is {'missing' if not uid else 'longer than a UID can be'}")
+    if not sop_uid:
+        raise BrokenDicomError("its SOPInstanceUID is missing")
     modality, number = header.plain("Modality"), header.whole("SeriesNumber")
     frame_of_reference_uid = header.plain("FrameOfReferenceUID")
+    study_uid = header.plain("StudyInstanceUID") or _stand_in(
+        header.text("PatientID"), header.name("PatientName"), header.plain("StudyDate"), frame_of_reference_uid
+    )
+    for name, uid in (("SOPInstanceUID", sop_uid), ("StudyInstanceUID", study_uid)):
+        if len(uid) > LONGEST_UID:
+            raise BrokenDicomError(f"its {name} is longer than a UID can be")
     return Entry(
         sop_uid=sop_uid,
         sop_class_uid=sop_class_uid,
-        # A stand-in for a missing SeriesInstanceUID keeps together what belongs together, and is the same tomorrow.
         series_uid=header.plain("SeriesInstanceUID")
-        or str(generate_uid(entropy_srcs=[study_uid, frame_of_reference_uid, modality, str(number)])),
+        or _stand_in(study_uid, frame_of_reference_uid, modality, str(number)),
         study_uid=study_uid,
         patient_name=header.name("PatientName"),
         patient_id=header.text("PatientID"),
@@ -117,6 +120,11 @@ def read_entry(path: Path) -> Entry:
         instance_number=header.whole("InstanceNumber"),
         frames=header.whole("NumberOfFrames") or 1,
     )
+
+
+def _stand_in(*texts: str) -> str:
+    """Return a UID for one that is missing: it keeps together what belongs together, and is the same tomorrow."""
+    return str(generate_uid(entropy_srcs=list(texts)))
 
 
 class _Texts:

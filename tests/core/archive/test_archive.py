@@ -313,3 +313,14 @@ def test_a_file_that_kills_its_reader_costs_itself_only(study: Path, monkeypatch
 def test_missing_sources_are_told(archive: Archive, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="There is no file or folder 'nowhere'"):
         import_studies(archive, [tmp_path / "nowhere"])
+
+
+def test_files_without_study_and_series_are_kept_together_by_what_they_say(archive: Archive, study: Path) -> None:
+    def forget(dataset: pydicom.Dataset, index: int) -> None:
+        dataset.StudyInstanceUID = dataset.SeriesInstanceUID = ""
+
+    change_files(sorted(study.iterdir()), forget)
+    report = import_studies(archive, [study])
+    (row,) = archive.find_studies()
+    assert (report.imported, report.failed, row.instance_count) == (8, (), 8)
+    assert len(archive.series_of_study(row.id)) == 1

@@ -274,10 +274,10 @@ def test_a_file_that_ends_its_child_costs_itself_only(
 
     call, killer = IsolatedWorker.call, os.fspath(sorted(series.iterdir())[1])
 
-    def die(self: IsolatedWorker, task: str, options: dict[str, Any], payload: bytes = b"") -> Any:
+    def die(self: IsolatedWorker, task: str, options: dict[str, Any], payload: bytes = b"", **limits: float) -> Any:
         if task == tasks.WRITE_TASK and any(item["source"] == killer for item in options["items"]):
             raise IsolationError("ValueError: Doe^Jane")
-        return call(self, task, options, payload)
+        return call(self, task, options, payload, **limits)
 
     monkeypatch.setattr(IsolatedWorker, "call", die)
     report = api.deidentify([series], tmp_path / "out")
