@@ -149,7 +149,6 @@ class Browsing(QObject):
 
     def _show_wide(self, wide: bool) -> None:
         self._window.show_all_studies(wide)
-        self._local.set_wide(wide)
         if wide:
             self._local.tree.choose_first()
             self._pause.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, Qt, Signal
+from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QLabel,
@@ -133,6 +133,7 @@ class MainWindow(QMainWindow):
             self.splitter.addWidget(part)
         self.splitter.setSizes([300, 740, 360])
         self.splitter.setStretchFactor(1, 1)
+        self._narrow_sizes = self.splitter.sizes()
         self._beside_studies = (clinical, middle, right, self.year_bar)
         for splitter in (left, right, self.splitter):
             splitter.setHandleWidth(4)
@@ -179,8 +180,16 @@ class MainWindow(QMainWindow):
 
     def show_all_studies(self, wide: bool) -> None:
         """Give the whole window to the studies, or only their place at the left."""
+        if wide:
+            self._narrow_sizes = self.splitter.sizes()
+        self.local.set_wide(wide)
+        # The details must give their room back before the others take theirs, or the window would grow.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
         for part in self._beside_studies:
             part.setVisible(not wide)
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
+        if not wide:
+            self.splitter.setSizes(self._narrow_sizes)
 
     def restore_geometry_text(self, text: str) -> None:
         """Restore size and place from the settings."""

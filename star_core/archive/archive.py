@@ -212,7 +212,7 @@ class Archive:
         """
         with writing(self.engine) as connection:
             found = number or connection.execute(select(func.max(instances.c.deletion))).scalar_one()
-            affected = _series_deleted(connection, found)
+            affected = () if found is None else _series_deleted(connection, found)
             if not affected:
                 raise StorageError("There is no deletion to undo.", remedy="Purged files can be imported again.")
             back = connection.execute(update(instances).where(instances.c.deletion == found).values(deletion=None))
@@ -334,6 +334,6 @@ def _series_of(connection: Connection, chosen: Sequence[int]) -> tuple[int, ...]
     return tuple(connection.execute(select(series.c.id).where(series.c.study.in_(tuple(chosen)))).scalars())
 
 
-def _series_deleted(connection: Connection, deletion: int | None) -> tuple[int, ...]:
+def _series_deleted(connection: Connection, deletion: int) -> tuple[int, ...]:
     query = select(instances.c.series).where(instances.c.deletion == deletion).distinct()
     return tuple(connection.execute(query).scalars())

@@ -83,7 +83,7 @@ class DetailsPane(QScrollArea):
             layout.addWidget(_label(subtitle, "faint"))
         form = QFormLayout()
         form.setHorizontalSpacing(2 * GRID)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name, value in facts:
             if value:
                 form.addRow(_label(name, "faint", wrap=False), _label(value))

@@ -97,7 +97,7 @@ class LooksPage(QWidget):
             self.theme.addItem({"system": "As the system says"}.get(one, one.capitalize()), one)
         self.theme.setCurrentIndex(self.theme.findData(theme))
         _form(self).addRow("Colours", self.theme)
-        self.theme.activated.connect(lambda _: self.theme_changed.emit(self.theme.currentData()))
+        self.theme.activated.connect(lambda _: self.theme_changed.emit(Theme(self.theme.currentData())))
 
 
 class PreferencesDialog(QDialog):

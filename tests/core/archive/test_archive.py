@@ -168,6 +168,12 @@ def test_deletion_is_undone_and_purged(archive: Archive, study: Path) -> None:
         archive.undo_deletion()
 
 
+def test_nothing_is_undone_where_nothing_was_deleted(archive: Archive, study: Path) -> None:
+    import_studies(archive, [study])
+    with pytest.raises(StorageError, match="no deletion"):
+        archive.undo_deletion()
+
+
 def test_a_cancelled_import_keeps_what_it_has_and_goes_on(
     archive: Archive, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
