@@ -86,6 +86,13 @@ def make_archive_tasks() -> Answerer:
     return ArchiveTasks()
 
 
+def make_network_tasks() -> Answerer:
+    """Return the real work with servers; its imports happen in the worker process only."""
+    from star_viewer.jobs.network_tasks import NetworkTasks
+
+    return NetworkTasks()
+
+
 @dataclass(frozen=True, slots=True)
 class Reins:
     """How the window holds a running job: ``cancelled`` ends it, a cleared ``going`` lets it wait."""
