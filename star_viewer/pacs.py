@@ -23,12 +23,12 @@ from star_viewer.jobs.network_requests import (
 )
 from star_viewer.jobs.requests import Request
 from star_viewer.jobs.runner import JobRunner
-from star_viewer.jobs.worker import Failed, make_network_tasks
+from star_viewer.jobs.worker import Failed, make_loaded_network_tasks, make_network_tasks
 
 if TYPE_CHECKING:
     from star_core.dicom.network.servers import Server
 
-_AHEAD = "star_core.dicom.network.services"
+_NOTHING_AHEAD = "star_core"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class NetworkRunners:
     @classmethod
     def build(cls, parent: QObject) -> Self:
         """Return runners with a worker process each, which start with their first request."""
-        return cls(*(JobRunner(parent, make_network_tasks, ahead=_AHEAD) for _ in range(4)))
+        makers = (make_network_tasks, make_loaded_network_tasks, make_network_tasks, make_network_tasks)
+        return cls(*(JobRunner(parent, make, ahead=_NOTHING_AHEAD) for make in makers))
 
     def close(self) -> None:
         """End the workers; what has come of a study is kept, and the next retrieval goes on."""
@@ -87,7 +88,8 @@ class Pacs(QObject):
     # ------------------------------------------------------------------ the book
 
     def list_servers(self) -> None:
-        """Ask for the saved servers."""
+        """Ask for the saved servers, and let the worker load that will ask them."""
+        self.runners.queries.start()
         self.runners.book.submit(ListServers())
 
     def save(self, server: Server, password: str | None) -> None:

@@ -130,6 +130,8 @@ def _style_sheet(colours: Colours) -> str:
     QTabBar::tab {{ padding: 6px 12px; border: 0; color: {colours.faint}; }}
     QTabBar::tab:selected {{ color: {colours.text}; border-bottom: 2px solid {colours.accent}; }}
     QTabWidget::pane {{ border: 0; }}
+    QCheckBox::indicator {{ width: 10px; height: 10px; border: 1px solid {colours.faint}; border-radius: 2px; }}
+    QCheckBox::indicator:checked {{ background: {colours.accent}; border-color: {colours.accent}; }}
     QRadioButton::indicator {{ width: 10px; height: 10px; border: 1px solid {colours.faint}; border-radius: 6px; }}
     QRadioButton::indicator:checked {{ background: {colours.accent}; border-color: {colours.accent}; }}
     QScrollArea {{ border: 0; }}

@@ -76,7 +76,7 @@ class Transfers(QObject):
         waiting = len(self._under_way) - 1 if isinstance(request, RetrieveStudy) else len(self._under_way)
         self._strip.show_job(request.text, done, total, max(0, waiting))
         if isinstance(request, RetrieveStudy):
-            self._show(request.study_uid, f"{done:,} of {total:,}" if total else "asking")
+            self._show(request.study_uid, _to_text(done, total))
 
     def _show_idle(self) -> None:
         self._stop_action.setEnabled(False)
@@ -150,3 +150,9 @@ class Transfers(QObject):
     def _retrieve_again(self) -> None:
         for request, _, _ in list(self._broken.values()):
             self.retrieve(request)
+
+
+def _to_text(done: int, total: int) -> str:
+    if total and done >= total:
+        return "importing"
+    return f"{done:,} of {total:,}" if total else "asking"

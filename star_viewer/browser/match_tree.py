@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QAbstractItemView, QTreeWidget, QTreeWidgetItem, QWidget
 
+from star_viewer.browser.match_painter import MatchPainter
 from star_viewer.browser.study_tree import is_text
 from star_viewer.theme import GRID
 
@@ -37,6 +38,7 @@ class MatchTree(QTreeWidget):
         self.setAccessibleName("Studies of the server")
         self.setColumnCount(len(COLUMNS))
         self.setHeaderLabels(list(COLUMNS))
+        self._painter = MatchPainter(self)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setIndentation(2 * GRID)
@@ -106,6 +108,7 @@ class MatchTree(QTreeWidget):
         """Show all columns, or the first alone with everything in it."""
         self._wide = wide
         self.setHeaderHidden(not wide)
+        self.setItemDelegateForColumn(0, None if wide else self._painter)  # type: ignore[arg-type]
         self.header().setStretchLastSection(True)
         for column, width in enumerate(_WIDTHS):
             self.setColumnHidden(column, column > 0 and not wide)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 from PySide6.QtCore import QDate, QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
@@ -14,6 +15,35 @@ from star_viewer.theme import GRID
 RANGE = "Range…"
 _PERIODS = (("Any date", None), ("Today", 0), ("7 days", 7), ("Month", 31), ("Year", 366))
 _MODALITIES = ("CT", "MR", "SEG", "SR", "PT", "US", "XA", "OT")
+
+
+_COLUMNS, _NARROW_COLUMNS = 10, 6
+_WIDE = {
+    "server": (0, 0),
+    "test_button": (0, 1),
+    "name": (0, 2),
+    "patient_id": (0, 3),
+    "accession": (0, 4),
+    "period": (0, 5),
+    "range": (0, 6),
+    "modality": (0, 7),
+    "search_button": (0, 8),
+    "stop_button": (0, 9),
+}
+_NARROW = {
+    "server": (0, 0, 1, 4),
+    "test_button": (0, 4, 1, 2),
+    "name": (1, 0, 1, 3),
+    "patient_id": (1, 3, 1, 3),
+    "accession": (2, 0, 1, 6),
+    "range": (3, 0, 1, 6),
+    "period": (4, 0, 1, 2),
+    "modality": (4, 2, 1, 2),
+    "search_button": (4, 4, 1, 2),
+    "stop_button": (5, 0, 1, 6),
+}
+"""Where each field stands: row, column, and how many of each it takes."""
+_WIDE_STRETCH = {0: 1, 2: 2, 3: 1, 4: 1}
 
 
 class QueryForm(QWidget):
@@ -55,7 +85,16 @@ class QueryForm(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(GRID // 2)
         self.set_wide(False)
+        self._order_tabs()
         self._connect()
+
+    def _order_tabs(self) -> None:
+        order = (
+            *(self.server, self.test_button, self.name, self.patient_id, self.accession),
+            *(self.period, self.first, self.last, self.modality, self.search_button, self.stop_button),
+        )
+        for before, after in pairwise(order):
+            QWidget.setTabOrder(before, after)
 
     def _fill_range(self) -> None:
         dates = QHBoxLayout(self.range)
@@ -76,29 +115,14 @@ class QueryForm(QWidget):
             edit.installEventFilter(self)
 
     def set_wide(self, wide: bool) -> None:
-        """Lay the fields out in a row, or in a column."""
-        ordered = (
-            (self.server, self.test_button),
-            (self.name,),
-            (self.patient_id, self.accession),
-            (self.period, self.modality),
-            (self.range,),
-            (self.search_button, self.stop_button),
-        )
-        for row, widgets in enumerate(ordered):
-            for place, widget in enumerate(widgets):
-                self._grid.removeWidget(widget)
-                if wide:
-                    self._grid.addWidget(widget, 0, 2 * row + place)
-                else:
-                    self._grid.addWidget(widget, row, place, 1, 2 if len(widgets) == 1 else 1)
-        for column in range(12):
-            self._grid.setColumnStretch(column, 0)
-        if not wide:
-            self._grid.addWidget(self.search_button, 5, 0, 1, 2)
-            self._grid.addWidget(self.stop_button, 6, 0, 1, 2)
-        for column in (0, 2, 4, 5) if wide else (0, 1):
-            self._grid.setColumnStretch(column, 2 if wide and column == 2 else 1)
+        """Lay the fields out in a row, or in a column; an empty accession number has no place there."""
+        for widget, place in (_WIDE if wide else _NARROW).items():
+            self._grid.removeWidget(getattr(self, widget))
+            self._grid.addWidget(getattr(self, widget), *place)
+        for column in range(_COLUMNS):
+            stretch = _WIDE_STRETCH.get(column, 0) if wide else int(column < _NARROW_COLUMNS)
+            self._grid.setColumnStretch(column, stretch)
+        self.accession.setVisible(wide or bool(self.accession.text()))
 
     def show_servers(self, names: tuple[str, ...], chosen: str = "") -> None:
         """Offer servers; the chosen one stays chosen."""

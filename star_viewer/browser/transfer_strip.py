@@ -41,6 +41,8 @@ class TransferStrip(QWidget):
         parts = [f"{done:,} of {total:,} objects" if total else "asking the server"]
         if waiting:
             parts.append(f"{waiting} more waiting")
+        if total and done >= total:
+            parts[0] += ", importing"
         self.text.setText(f"{what}\n{'; '.join(parts)}")
         self.bar.setMaximum(total)
         self.bar.setValue(done)

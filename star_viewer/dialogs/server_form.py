@@ -56,7 +56,7 @@ class ServerForm(QDialog):
         self.outcome = _told("faint")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel)
         self.save_button = buttons.button(QDialogButtonBox.StandardButton.Save)
-        self.test_button = buttons.addButton("Test connection", QDialogButtonBox.ButtonRole.ActionRole)
+        self.test_button = buttons.addButton("&Test connection", QDialogButtonBox.ButtonRole.ActionRole)
         self.test_button.setToolTip("Ask whether the server answers, before it is saved")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)

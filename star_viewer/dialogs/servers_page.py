@@ -37,8 +37,8 @@ class ServersPage(QWidget):
         self.table.setTabKeyNavigation(False)
         for column, width in enumerate(_WIDTHS):
             self.table.setColumnWidth(column, width * GRID)
-        self.add_button, self.edit_button = QPushButton("Add…"), QPushButton("Change…")
-        self.test_button, self.remove_button = QPushButton("Test connection"), QPushButton("Remove")
+        self.add_button, self.edit_button = QPushButton("&Add…"), QPushButton("&Change…")
+        self.test_button, self.remove_button = QPushButton("&Test connection"), QPushButton("&Remove")
         self.test_button.setToolTip("Ask whether the server answers")
         self.remove_button.setToolTip("Forget the server and its password; studies that are here stay")
         self.outcome = QLabel("No server yet: Add… enters one.")

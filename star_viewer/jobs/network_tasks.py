@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from star_core import api
@@ -89,6 +89,7 @@ def _password(password: str | None) -> Iterator[None]:
 
 
 def _find(request: FindMatches, progress: ProgressCallback) -> Matches:
+    from star_core.dicom.names import to_display_name
     from star_core.dicom.network.query import StudyQuery
 
     query = StudyQuery(**asdict(request.wanted))
@@ -99,6 +100,7 @@ def _find(request: FindMatches, progress: ProgressCallback) -> Matches:
         here = _find_here([study.study_uid for study in studies])
     except StorageError:
         here = ()  # an archive that cannot be read is told of beside the local studies
+    studies = tuple(replace(study, patient_name=to_display_name(study.patient_name)) for study in studies)
     return Matches(studies=studies, has_more=has_more, here=here)
 
 

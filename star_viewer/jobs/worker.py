@@ -93,6 +93,17 @@ def make_network_tasks() -> Answerer:
     return NetworkTasks()
 
 
+def make_loaded_network_tasks() -> Answerer:
+    """Return the real work with servers, with its libraries loaded before the first request.
+
+    They import each other in circles, which two threads at once get wrong: nothing of them is loaded ahead beside one.
+    """
+    tasks = make_network_tasks()
+    importlib.import_module("star_core.dicom.network.services")
+    importlib.import_module("star_core.dicom.network.dimse")
+    return tasks
+
+
 @dataclass(frozen=True, slots=True)
 class Reins:
     """How the window holds a running job: ``cancelled`` ends it, a cleared ``going`` lets it wait."""
