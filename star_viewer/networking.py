@@ -101,7 +101,6 @@ class Networking(QObject):
     def show_pacs(self) -> None:
         """Show the servers' studies, with the keys at the patient's name."""
         self._window.places.setCurrentWidget(self._panel)
-        self._list_once()
         self._panel.take_focus()
 
     def _show_local(self) -> None:
@@ -230,7 +229,7 @@ class Networking(QObject):
         """Open what is here; bring over what is not."""
         number = self.transfers.number_of(study.study_uid)
         if number is not None and self._panel.tree.here_text(study.study_uid) == WHOLE:
-            self._browsing.open_study(number)
+            self._open(number)
         else:
             self._retrieve((study,))
 
@@ -238,7 +237,11 @@ class Networking(QObject):
         chosen = self._panel.tree.chosen()
         number = self.transfers.number_of(chosen[0].study_uid) if self._is_shown and chosen else None
         if number is not None:
-            self._browsing.open_study(number)
+            self._open(number)
+
+    def _open(self, number: int) -> None:
+        self.transfers.withdraw_offer()
+        self._browsing.open_study(number)
 
     def _open_menu(self, place: QPoint) -> None:
         menu = QMenu(self._panel)

@@ -69,6 +69,10 @@ class Transfers(QObject):
         """Return a study's number in the archive, if it is there."""
         return self._numbers.get(study_uid)
 
+    def withdraw_offer(self) -> None:
+        """Take away the offer to open what has come."""
+        self._banners.withdraw(self._told_whole)
+
     # ------------------------------------------------------------------ how far it is
 
     def _show_progress(self, request: Request, done: int, total: int) -> None:
