@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMessageBox, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMessageBox, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from star_core.types import Severity
-from star_viewer.key_button import KeyButton
 from star_viewer.theme import GRID
 
 Offer = tuple[str, Callable[[], object]]
@@ -110,7 +109,7 @@ class Banner(QFrame):
             layout.addLayout(buttons)
 
     def _add_button(self, layout: QHBoxLayout, text: str, act: Callable[[], object], *, dismisses: bool) -> None:
-        button = KeyButton(text)
+        button = QPushButton(text)
         button.clicked.connect(lambda: act())
         if dismisses:
             button.clicked.connect(self.dismiss)

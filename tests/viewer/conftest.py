@@ -13,11 +13,9 @@ from pytestqt.qtbot import QtBot
 
 from star_viewer.app import StarApp
 from star_viewer.jobs.runner import JobRunner
-from star_viewer.pacs import NetworkRunners
 from star_viewer.session import Session
 from star_viewer.settings import SettingsStore
 from tests.viewer.runners import DirectRunner, build_archive_runners, make_quick_tasks
-from tests.viewer.servers import build_network_runners
 
 OpenApp = Callable[..., StarApp]
 
@@ -52,18 +50,13 @@ def open_app(qtbot: QtBot, qapp: QApplication, tmp_path: Path, direct_runner: Di
     """Opens the program's window, and ends it with its settings and colours after the test."""
     opened: list[StarApp] = []
 
-    def build(
-        runner: JobRunner | None = None,
-        build_views: Callable[[Session], QWidget] = PlainViews,
-        network_runners: NetworkRunners | None = None,
-    ) -> StarApp:
+    def build(runner: JobRunner | None = None, build_views: Callable[[Session], QWidget] = PlainViews) -> StarApp:
         settings = SettingsStore(tmp_path / "settings.json")
         star = StarApp(
             qapp,
             settings=settings,
             runner=runner or direct_runner,
             archive_runners=build_archive_runners(),
-            network_runners=network_runners or build_network_runners(),
             build_views=build_views,
         )
         opened.append(star)
