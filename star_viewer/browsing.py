@@ -19,6 +19,7 @@ from star_viewer.shelf import Shelf
 from star_viewer.workflow import Workflow
 
 CHOOSING_PAUSE_MS = 150
+MOST_UNFOLDED = 20
 ONLY_CT = "Only a CT can be opened here, or a segmentation that was drawn on one."
 
 
@@ -99,7 +100,7 @@ class Browsing(QObject):
         local = self._local
         local.model.show_studies(rows, offset=offset, has_more=has_more)
         local.show_empty_text()
-        if local.filters.is_set or len({row.patient for row in local.model.rows}) == 1:
+        if len({row.patient for row in local.model.rows}) <= MOST_UNFOLDED and (local.filters.is_set or len(rows) == 1):
             local.tree.expandToDepth(0)
 
     def _show_contents(self, contents: Any) -> None:
@@ -193,14 +194,23 @@ class Browsing(QObject):
     def _show_open_case(self, source: CaseSource) -> None:
         model, volume = self._local.model, self._workflow.volume
         self._window.star_actions["browse"].setChecked(False)
+        if self._local.tree.hasFocus():  # letters are keys of the picture now, not of the search
+            getattr(self._window.views, "axial", self._window.views).setFocus()
         if source.is_demo:
             model.show_folder("Demonstration patient (synthetic)")
         elif source.folder is not None and not source.folder.is_dir():
             model.show_folder(source.folder.name)
         elif source.archived is not None:
             model.show_folder("")
+            self._expand_study(source.archived.study)
             self._shelf.look_around()
         model.mark_open("" if volume is None else volume.series_uid)
+
+    def _expand_study(self, study: int) -> None:
+        model, tree = self._local.model, self._local.tree
+        node = model.find(Kind.STUDY, str(study))
+        for one in () if node is None or node.parent is None else (node.parent, node):
+            tree.expand(model.index_of(one))
 
     def _show_folder(self, series: tuple[Any, ...]) -> None:
         """Show a folder that is open without being imported, at the top."""

@@ -111,11 +111,12 @@ class Importing(QObject):
     # ------------------------------------------------------------------ what came of it
 
     def _tell_imported(self, report: Any) -> None:
-        parts = [f"{report.imported:,} files imported in {_counted(len(report.studies), 'study', 'studies')}"]
+        files = _counted(report.imported, "file", "files")
+        parts = [f"{files} imported in {_counted(len(report.studies), 'study', 'studies')}"]
         if report.duplicates:
-            parts.append(f"{report.duplicates:,} were there already")
+            parts.append(_counted(report.duplicates, "was there already", "were there already"))
         if report.ignored:
-            parts.append(f"{report.ignored:,} are not DICOM")
+            parts.append(_counted(report.ignored, "is not DICOM", "are not DICOM"))
         if not report.failed:
             self._banners.tell("; ".join(parts) + ".", severity=Severity.NOTE)
             return
@@ -126,6 +127,7 @@ class Importing(QObject):
     def _tell_failed(self, failure: Failed) -> None:
         message = f"{failure.message} {failure.remedy}".strip()
         self._banners.tell(message, severity=Severity.REFUSAL, details=failure.details)
+        self._offers_due = True  # a disk that filled leaves an import that can go on
 
     def _note_stopped(self, request: Request) -> None:
         if isinstance(request, MoveArchive):

@@ -42,7 +42,7 @@ class ImportStrip(QWidget):
         """Show what runs and how far it is; an empty text hides the strip."""
         self._what = what
         self.setVisible(bool(what))
-        self.text.setText(f"{what}\n{done:,} of {total:,} files" if total else f"{what}\nlooking for files")
+        self.text.setText(f"{what}\n{done:,} of {total:,} files" if total else f"{what}…")
         self.bar.setMaximum(total)
         self.bar.setValue(done)
 

@@ -11,7 +11,7 @@ from star_viewer.browser.pictures import PictureStore
 from star_viewer.browser.study_model import SUBTITLE, StudyModel
 from star_viewer.theme import GRID
 
-PICTURE = 5 * GRID
+PICTURE, HEIGHT = 4 * GRID, 5 * GRID
 _WITH_PICTURE = (Kind.SERIES, Kind.FILE_SERIES, Kind.RESULT)
 _SMALLER = 0.9
 _PICTURE_GREY = "#000000"
@@ -25,10 +25,7 @@ class RowPainter(QStyledItemDelegate):
         self._pictures = pictures
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
-        node = _node_at(index)
-        lines = QFontMetrics(option.font).height() * (1 + _SMALLER)
-        tall = PICTURE + GRID if node is not None and node.kind in _WITH_PICTURE else 0
-        return QSize(20 * GRID, max(int(lines) + GRID, tall))
+        return QSize(20 * GRID, HEIGHT)
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -45,6 +42,8 @@ class RowPainter(QStyledItemDelegate):
         style.drawControl(QStyle.ControlElement.CE_ItemViewItem, option, painter, widget)
         painter.save()
         painter.setClipRect(rect)
+        if chosen:
+            painter.fillRect(rect, palette.color(QPalette.ColorRole.Highlight))
         if node.kind in _WITH_PICTURE:
             self._paint_sign(painter, QRect(rect.left() + 2, rect.center().y() - PICTURE // 2, PICTURE, PICTURE), node)
             rect.setLeft(rect.left() + PICTURE + GRID + 2)

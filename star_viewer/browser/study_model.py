@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QFont
@@ -12,9 +12,18 @@ from PySide6.QtGui import QFont
 from star_viewer.browser.nodes import Kind, Node, subtitle_of, title_of, tooltip_of
 
 Index = QModelIndex | QPersistentModelIndex
-Wish = tuple[Kind, str, Any]
+MOST_STEPS = 20
 SUBTITLE = int(Qt.ItemDataRole.UserRole)
 COLUMNS = ("Patient, study, series", "Identifier", "Born", "Sex", "Date", "Modality", "Images", "Body part")
+
+
+class Wish(NamedTuple):
+    """A row that is wished for; ``beneath`` is ``None`` where its own rows are told of elsewhere."""
+
+    kind: Kind
+    key: str
+    data: Any
+    beneath: list[Wish] | None = None
 
 
 class StudyModel(QAbstractItemModel):
@@ -47,6 +56,12 @@ class StudyModel(QAbstractItemModel):
         self._has_more = has_more
         self._sync()
 
+    def want_more(self) -> None:
+        """Ask for the next page, if there is one; the view asks near its end, because Qt's own asking never stops."""
+        if self._has_more:
+            self._has_more = False
+            self.more_wanted.emit(len(self._rows))
+
     def show_contents(self, contents: Any) -> None:
         """Show what a study holds (``StudyContents``): segmentations and results beneath their CT."""
         study = self.find(Kind.STUDY, str(contents.study))
@@ -56,13 +71,12 @@ class StudyModel(QAbstractItemModel):
         beneath: dict[int, list[Wish]] = {}
         for row in contents.series:
             if row.id in contents.drawn_on:
-                beneath.setdefault(contents.drawn_on[row.id], []).append((Kind.SERIES, str(row.id), row))
+                beneath.setdefault(contents.drawn_on[row.id], []).append(Wish(Kind.SERIES, str(row.id), row))
         for result in contents.results:
-            beneath.setdefault(result.series, []).append((Kind.RESULT, f"result {result.id}", result))
+            beneath.setdefault(result.series, []).append(Wish(Kind.RESULT, f"result {result.id}", result))
         shown = [row for row in contents.series if row.id not in contents.drawn_on]
-        self._sync_children(study, [(Kind.SERIES, str(row.id), row) for row in shown])
-        for node in study.children:
-            self._sync_children(node, beneath.get(node.data.id, []))
+        wishes = [Wish(Kind.SERIES, str(row.id), row, beneath.get(row.id, [])) for row in shown]
+        self._sync_children(study, wishes)
 
     def show_folder(self, title: str, series: Sequence[Any] = ()) -> None:
         """Show a folder (``SeriesInfo``) that is open without being imported, at the top; an empty title ends that."""
@@ -128,16 +142,11 @@ class StudyModel(QAbstractItemModel):
 
     def canFetchMore(self, parent: Index) -> bool:
         node = self._node_or_root(parent)
-        if node is self._root:
-            return self._has_more
         return node is not None and node.kind is Kind.STUDY and not node.loaded and not node.asked
 
     def fetchMore(self, parent: Index) -> None:
         node = self._node_or_root(parent)
-        if node is self._root and self._has_more:
-            self._has_more = False
-            self.more_wanted.emit(len(self._rows))
-        elif node is not None and node.kind is Kind.STUDY:
+        if node is not None and node.kind is Kind.STUDY:
             node.asked = True
             self.contents_wanted.emit(node.data.id)
 
@@ -174,57 +183,90 @@ class StudyModel(QAbstractItemModel):
         return is_series and bool(self._open_uid) and bool(node.data.series_uid == self._open_uid)
 
     def _sync(self) -> None:
-        top: list[Wish] = []
-        if self._folder is not None:
-            top.append((Kind.FOLDER, "folder", self._folder[0]))
         patients: dict[int, list[Any]] = {}
         for row in self._rows:
             patients.setdefault(row.patient, []).append(row)
-        top += [(Kind.PATIENT, str(patient), rows[0]) for patient, rows in patients.items()]
-        self._sync_children(self._root, top)
-        for node in self._root.children:
-            if node.kind is Kind.PATIENT:
-                self._sync_children(node, [(Kind.STUDY, str(row.id), row) for row in patients[int(node.key)]])
-            elif self._folder is not None:
-                self._sync_children(node, self._folder_wishes(self._folder[1]))
+        top = [
+            Wish(Kind.PATIENT, str(patient), rows[0], [Wish(Kind.STUDY, str(row.id), row) for row in rows])
+            for patient, rows in patients.items()
+        ]
+        if self._folder is not None:
+            top.insert(0, Wish(Kind.FOLDER, "folder", self._folder[0], self._folder_wishes(self._folder[1])))
+        there = {(node.kind, node.key) for node in self._root.children}
+        if len(there ^ {(wish.kind, wish.key) for wish in top}) > MOST_STEPS and len(self._root.children) > 0:
+            self._start_anew(top)
+        else:
+            self._sync_children(self._root, top)
+
+    def _start_anew(self, wishes: Sequence[Wish]) -> None:
+        """Show other rows at once: a view is much slower when it is told of each."""
+        self.beginResetModel()
+        kept = {(child.kind, child.key): child for child in self._root.children}
+        fresh = [kept.get((wish.kind, wish.key)) or self._build(wish, self._root) for wish in wishes]
+        for child in set(kept.values()) - set(fresh):
+            self._forget(child)
+        self._root.children = fresh
+        self.endResetModel()
+        self._sync_children(self._root, wishes)
 
     def _folder_wishes(self, series: Iterable[Any]) -> list[Wish]:
-        nodes = [(Kind.FILE_SERIES, row.series_uid, row) for row in series]
-        return [wish for wish in nodes if self._text in title_of(Node(wish[0], wish[1], 0, None, wish[2])).casefold()]
+        nodes = [Wish(Kind.FILE_SERIES, row.series_uid, row) for row in series]
+        return [
+            wish for wish in nodes if self._text in title_of(Node(wish.kind, wish.key, 0, None, wish.data)).casefold()
+        ]
 
-    def _sync_children(self, node: Node, wishes: Sequence[Wish]) -> None:
+    def _sync_children(self, node: Node, wishes: Sequence[Wish], place_of_node: int | None = None) -> None:
         """Make the rows beneath a node those that are wished for, in their order, and keep those that stay."""
-        parent = self.index_of(node)
-        wanted = {(kind, key) for kind, key, _ in wishes}
-        for place in reversed(range(len(node.children))):
-            if (node.children[place].kind, node.children[place].key) not in wanted:
-                self.beginRemoveRows(parent, place, place)
-                self._forget(node.children.pop(place))
+        parent = self.index_of(node) if place_of_node is None else self.createIndex(place_of_node, 0, node.number)
+        wanted = {(wish.kind, wish.key) for wish in wishes}
+        self._remove_others(parent, node, wanted)
+        there = {(child.kind, child.key): child for child in node.children}
+        place = 0
+        for is_there, run in itertools.groupby(wishes, lambda wish: (wish.kind, wish.key) in there):
+            group = list(run)
+            if not is_there:
+                self.beginInsertRows(parent, place, place + len(group) - 1)
+                node.children[place:place] = [self._build(wish, node) for wish in group]
+                self.endInsertRows()
+            for offset, wish in enumerate(group if is_there else ()):
+                self._keep(parent, node, place + offset, there[wish.kind, wish.key], wish)
+            place += len(group)
+
+    def _remove_others(self, parent: QModelIndex, node: Node, wanted: set[tuple[Kind, str]]) -> None:
+        last = len(node.children)
+        for stays, run in itertools.groupby(
+            reversed(node.children[:]), lambda child: (child.kind, child.key) in wanted
+        ):
+            gone = list(run)
+            first = last - len(gone)
+            if not stays:
+                self.beginRemoveRows(parent, first, last - 1)
+                del node.children[first:last]
+                for child in gone:
+                    self._forget(child)
                 self.endRemoveRows()
-        for place, (kind, key, data) in enumerate(wishes):
-            found = next((at for at, child in enumerate(node.children) if (child.kind, child.key) == (kind, key)), None)
-            if found is None:
-                self._insert(parent, node, place, Node(kind, key, next(self._numbers), node, data))
-            else:
-                if found != place:
-                    self.beginMoveRows(parent, found, found, parent, place)
-                    node.children.insert(place, node.children.pop(found))
-                    self.endMoveRows()
-                self._renew(node.children[place], data)
-        if node.children:
-            last = self.index(len(node.children) - 1, len(COLUMNS) - 1, parent)
-            self.dataChanged.emit(self.index(0, 0, parent), last)
+            last = first
 
-    def _insert(self, parent: QModelIndex, node: Node, place: int, child: Node) -> None:
-        self.beginInsertRows(parent, place, place)
-        node.children.insert(place, child)
-        self._by_number[child.number] = child
-        self.endInsertRows()
+    def _keep(self, parent: QModelIndex, node: Node, place: int, child: Node, wish: Wish) -> None:
+        """Bring a row that stays to its place, with what is told of it now."""
+        if node.children[place] is not child:
+            found = node.children.index(child, place)
+            self.beginMoveRows(parent, found, found, parent, place)
+            node.children.insert(place, node.children.pop(found))
+            self.endMoveRows()
+        if child.data != wish.data:
+            child.data = wish.data
+            self.dataChanged.emit(self.index(place, 0, parent), self.index(place, len(COLUMNS) - 1, parent))
+            if child.kind is Kind.STUDY and child.loaded:
+                self.contents_wanted.emit(wish.data.id)
+        if wish.beneath is not None:
+            self._sync_children(child, wish.beneath, place)
 
-    def _renew(self, child: Node, data: Any) -> None:
-        changed, child.data = child.data != data, data
-        if changed and child.kind is Kind.STUDY and child.loaded:
-            self.contents_wanted.emit(data.id)
+    def _build(self, wish: Wish, parent: Node) -> Node:
+        node = Node(wish.kind, wish.key, next(self._numbers), parent, wish.data)
+        self._by_number[node.number] = node
+        node.children = [self._build(deeper, node) for deeper in wish.beneath or ()]
+        return node
 
     def _forget(self, node: Node) -> None:
         self._by_number.pop(node.number, None)

@@ -31,10 +31,17 @@ class StudyTree(QTreeView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setUniformRowHeights(True)
         self.setIndentation(2 * GRID)
         self.setExpandsOnDoubleClick(False)
         self.setTabKeyNavigation(False)
         self.set_wide(False)
+        self._unfolded: set[tuple[Kind, str]] = set()
+        self._kept: tuple[Kind, str] | None = None
+        self.verticalScrollBar().valueChanged.connect(self._ask_near_the_end)
+        model.modelAboutToBeReset.connect(self._note_unfolded)
+        model.modelReset.connect(self._unfold_again)
+        model.rowsRemoved.connect(self._choose_neighbour)
         self.selectionModel().currentChanged.connect(lambda now, _: self.current_changed.emit(model.node_at(now)))
 
     def set_wide(self, wide: bool) -> None:
@@ -70,6 +77,37 @@ class StudyTree(QTreeView):
         if not self.selectionModel().hasSelection():
             node = self.current or self._model.node_at(self._model.index(0, 0))
             if node is not None:
+                self.choose(node)
+
+    def _choose_neighbour(self) -> None:
+        """Choose the row that the keys fell on when the chosen one went away."""
+        node = self.current
+        if node is not None and not self.selectionModel().hasSelection():
+            self.choose(node)
+
+    def _ask_near_the_end(self, value: int) -> None:
+        if value >= self.verticalScrollBar().maximum() - self.viewport().height():
+            self._model.want_more()
+
+    def _note_unfolded(self) -> None:
+        """Remember what is open and chosen before other rows come at once."""
+        indexes = [self._model.index(row, 0) for row in range(self._model.rowCount())]
+        nodes = [self._model.node_at(index) for index in indexes if self.isExpanded(index)]
+        opened = [
+            deeper for node in nodes if node for deeper in (node, *node.below(Kind.STUDY), *node.below(Kind.SERIES))
+        ]
+        self._unfolded = {(one.kind, one.key) for one in opened if self.isExpanded(self._model.index_of(one))}
+        self._kept = None if self.current is None else (self.current.kind, self.current.key)
+
+    def _unfold_again(self) -> None:
+        """Open and choose again what is still there."""
+        for kind, key in (*self._unfolded, *filter(None, [self._kept])):
+            node = self._model.find(kind, key)
+            if node is None:
+                continue
+            if (kind, key) in self._unfolded:
+                self.expand(self._model.index_of(node))
+            if (kind, key) == self._kept:
                 self.choose(node)
 
     def toggle(self, node: Node) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMessageBox, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from star_core.types import Severity
 from star_viewer.theme import GRID
@@ -39,12 +49,19 @@ class BannerStack(QWidget):
         action: Callable[[], None] | None = None,
         buttons: Sequence[Offer] = (),
     ) -> None:
-        """Show a banner; one that says the same is replaced. ``buttons`` are offered after the first one."""
+        """Show a banner; ``buttons`` are offered after the first one.
+
+        One that says the same is replaced, and a plain note takes the place of the last.
+        """
         self.withdraw(message)
-        offers = [(button, action)] if button and action is not None else []
-        banner = Banner(message, severity, details, (*offers, *buttons), self, narrow=self._narrow)
+        offers = [*([(button, action)] if button and action is not None else []), *buttons]
+        plain = severity is Severity.NOTE and not offers
+        for earlier in [banner for banner in self._banners if plain and banner.plain]:
+            self.remove(earlier)
+        banner = Banner(message, severity, details, offers, self, narrow=self._narrow)
         self._banners.insert(0, banner)
         self._layout.insertWidget(0, banner)
+        banner.join_tab_order()
 
     def withdraw(self, message: str) -> None:
         """Take away what no longer holds."""
@@ -80,6 +97,7 @@ class Banner(QFrame):
     ) -> None:
         super().__init__(parent)
         self.message = message
+        self.plain = severity is Severity.NOTE and not offers
         self._stack = parent
         self.setProperty("role", "banner")
         self.setProperty("severity", severity.value)
@@ -114,6 +132,17 @@ class Banner(QFrame):
         if dismisses:
             button.clicked.connect(self.dismiss)
         layout.addWidget(button)
+
+    def join_tab_order(self) -> None:
+        """Let the Tab key come to the buttons where they stand; else what comes late comes last."""
+        before: QWidget = self._stack
+        while before.focusPolicy() is Qt.FocusPolicy.NoFocus and (one := before.previousInFocusChain()) is not None:
+            before = one
+            if before is self.window():
+                return
+        for button in sorted(self.findChildren(QAbstractButton), key=lambda one: isinstance(one, QToolButton)):
+            QWidget.setTabOrder(before, button)
+            before = button
 
     def dismiss(self) -> None:
         """Take this banner away."""

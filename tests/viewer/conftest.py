@@ -15,6 +15,7 @@ from star_viewer.app import StarApp
 from star_viewer.jobs.runner import JobRunner
 from star_viewer.session import Session
 from star_viewer.settings import SettingsStore
+from star_viewer.shelf import ArchiveRunners
 from tests.viewer.runners import DirectRunner, build_archive_runners, make_quick_tasks
 
 OpenApp = Callable[..., StarApp]
@@ -50,13 +51,17 @@ def open_app(qtbot: QtBot, qapp: QApplication, tmp_path: Path, direct_runner: Di
     """Opens the program's window, and ends it with its settings and colours after the test."""
     opened: list[StarApp] = []
 
-    def build(runner: JobRunner | None = None, build_views: Callable[[Session], QWidget] = PlainViews) -> StarApp:
+    def build(
+        runner: JobRunner | None = None,
+        build_views: Callable[[Session], QWidget] = PlainViews,
+        archive_runners: ArchiveRunners | None = None,
+    ) -> StarApp:
         settings = SettingsStore(tmp_path / "settings.json")
         star = StarApp(
             qapp,
             settings=settings,
             runner=runner or direct_runner,
-            archive_runners=build_archive_runners(),
+            archive_runners=archive_runners or build_archive_runners(),
             build_views=build_views,
         )
         opened.append(star)

@@ -39,11 +39,11 @@ def write_people(folder: Path) -> None:
     for person in PEOPLE:
         for number, date in enumerate(person.dates):
             key = f"{person.patient_id[1:]}{number}"
-            _write(folder / key, person, date, key, "CT")
-    _write(folder / "seg", PEOPLE[0], PEOPLE[0].dates[0], "10", "SEG")
+            write_study(folder / key, person, date, key, "CT")
+    write_study(folder / "seg", PEOPLE[0], PEOPLE[0].dates[0], "10", "SEG")
 
 
-def _write(folder: Path, person: Person, date: str, key: str, modality: str) -> None:
+def write_study(folder: Path, person: Person, date: str, key: str, modality: str) -> None:
     affine_lps = np.diag([0.0, 0.0, 0.0, 1.0])
     affine_lps[2, 0], affine_lps[1, 1], affine_lps[0, 2] = 2.5, 0.8, 0.8
     voxels = np.zeros((3, 32, 32), dtype=np.int16)

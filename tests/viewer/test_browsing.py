@@ -170,6 +170,7 @@ def test_enter_opens_a_study_and_it_is_recent_then(qtbot: QtBot, star: StarApp, 
     source = CaseSource(archived=ArchivedScan(study=study.data.id))
     assert direct_runner.asked(OpenCase) == [OpenCase(source=source)]
     assert not source.is_demo
+    assert not star.window.local.tree.hasFocus()
     assert star.settings.settings.recent_folders == ()
 
 
@@ -222,6 +223,15 @@ def test_an_earlier_result_opens_with_its_model_and_record(
         assert opened.args[0].archived == ArchivedScan(study=study.data.id, series=ct.data.id, result=node.data.id)
     assert direct_runner.asked(ActivateModel) == [ActivateModel(name="ours")]
     assert "elsewhere is not installed" in star.window.studies_banners.messages[0]
+
+
+def test_home_and_end_choose_the_first_and_the_last(qtbot: QtBot, star: StarApp) -> None:
+    tree = star.window.local.tree
+    tree.choose_first()
+    for key, name in ((Qt.Key.Key_End, _names(star)[-1]), (Qt.Key.Key_Home, _names(star)[0])):
+        qtbot.keyClick(tree, key)
+        assert tree.current is not None
+        assert title_of(tree.current) == name
 
 
 def test_patients_are_opened_and_closed_by_keys(qtbot: QtBot, star: StarApp) -> None:
@@ -299,3 +309,11 @@ def test_a_study_that_cannot_be_looked_into_is_told_and_asked_for_again(qtbot: Q
         star.window.local.tree.expand(index)
     assert "Another program" in star.window.studies_banners.messages[0]
     assert star.window.local.model.canFetchMore(index)
+
+
+def test_the_next_row_is_chosen_when_the_chosen_one_goes(qtbot: QtBot, star: StarApp) -> None:
+    _choose(qtbot, star, Kind.PATIENT)
+    with qtbot.waitSignal(star.shelf.deleted):
+        star.window.star_actions["study_delete"].trigger()
+    qtbot.waitUntil(lambda: "Müller, Jérôme" not in _names(star))
+    assert star.window.local.tree.chosen() == [star.window.local.tree.current]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from star_core import api
@@ -22,13 +22,13 @@ from star_viewer.jobs.requests import Request
 from star_viewer.settings import SettingsStore, Theme
 from tests.viewer.conftest import OpenApp, drop
 from tests.viewer.runners import DirectRunner
-from tests.viewer.shelves import PEOPLE, _write
+from tests.viewer.shelves import PEOPLE, write_study
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     folder = tmp_path / "stick"
-    _write(folder, PEOPLE[1], "20260131", "20", "CT")
+    write_study(folder, PEOPLE[1], "20260131", "20", "CT")
     (folder / "notes.txt").write_text("not DICOM")
     return folder
 
@@ -57,7 +57,7 @@ def test_what_is_dropped_on_the_studies_is_imported_and_shown(qtbot: QtBot, star
     with qtbot.waitSignal(star.shelf.imported):
         assert drop(star.window.local, mime)
     qtbot.waitUntil(lambda: star.window.local.model.rowCount() == 1)
-    assert star.window.studies_banners.messages == ("3 files imported in 1 study; 1 are not DICOM.",)
+    assert star.window.studies_banners.messages == ("3 files imported in 1 study; 1 is not DICOM.",)
     assert star.workflow.source is None
     assert not star.window.local.strip.isVisible()
 
@@ -72,7 +72,7 @@ def test_a_folder_and_files_are_imported_by_their_actions(
             star.window.star_actions[name].trigger()
     sources = [request.sources for request in imports_of(star).asked(ImportStudies)]  # type: ignore[attr-defined]
     assert sources == [(study,), (min(study.iterdir()),)]
-    assert "were there already" in star.window.studies_banners.messages[0]
+    assert "1 was there already" in star.window.studies_banners.messages[0]
 
 
 def test_files_are_linked_where_the_preferences_say_so(qtbot: QtBot, star: StarApp, study: Path) -> None:
@@ -135,6 +135,23 @@ def test_an_interrupted_import_is_offered_at_the_start_and_goes_on(
     with qtbot.waitSignal(star.shelf.imported):
         _buttons(star)["Go on"].click()
     assert star.window.studies_banners.messages[0].startswith("3 files imported")
+
+
+def test_the_tab_key_goes_from_the_studies_to_what_is_offered(
+    qtbot: QtBot, interrupted: Path, open_app: OpenApp
+) -> None:
+    star = open_app()
+    qtbot.waitUntil(lambda: bool(star.window.studies_banners.messages))
+    tree, go_on = star.window.local.tree, _buttons(star)["Go on"]
+    qtbot.waitUntil(go_on.isVisible)
+    tree.setFocus()
+    seen: list[QWidget] = [tree]
+    while len(seen) < 6 and not go_on.hasFocus():
+        qtbot.keyClick(seen[-1], Qt.Key.Key_Tab)
+        seen.append(QApplication.focusWidget())
+    assert go_on.hasFocus(), seen
+    with qtbot.waitSignal(star.shelf.imported):
+        qtbot.keyClick(go_on, Qt.Key.Key_Space)
 
 
 def test_an_interrupted_import_can_be_forgotten(qtbot: QtBot, interrupted: Path, open_app: OpenApp) -> None:

@@ -98,7 +98,7 @@ def test_a_damaged_size_is_passed_over(window: MainWindow, text: str) -> None:
 def test_the_header_has_the_ways_in_and_the_chips(window: MainWindow) -> None:
     bar = window.findChild(QToolBar)
     texts = [action.iconText() for action in bar.actions() if action.text()]
-    assert texts[:3] == ["Open", "Assess", "Export"]
+    assert texts[:4] == ["Open", "Studies", "Assess", "Export"]
     assert window.trust_chip.text() == "trust: no case"
     assert window.model_chooser.count() == 0
 

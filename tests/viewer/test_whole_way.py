@@ -8,14 +8,16 @@ import numpy as np
 import pypdf
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from star_core.types import Cause
 from star_viewer.app import StarApp, build_four_views
+from star_viewer.browser.nodes import Kind
 from star_viewer.dialogs.finetune import FineTuneDialog
 from star_viewer.jobs.runner import JobRunner
 from star_viewer.scene.four_views import FourViews
+from star_viewer.shelf import ArchiveRunners
 from tests.conftest import real_data
 from tests.viewer.conftest import OpenApp
 from tests.viewer.scene.conftest import coloured, grab_pixels
@@ -106,6 +108,36 @@ def test_a_real_scan_is_opened_and_a_bad_folder_leaves_it_open(
     assert "no DICOM" in refused.args[0].message
     assert star.session.assessment is assessment
     assert star.session.volume is not None
+
+
+@pytest.mark.slow
+def test_a_study_is_imported_opened_by_keys_and_keeps_its_result(
+    qtbot: QtBot, open_app: OpenApp, qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from star_core.api import write_demo
+
+    write_demo(tmp_path / "stick")
+    runners = ArchiveRunners.build(qapp)
+    star = open_app(runner=JobRunner(), build_views=build_four_views, archive_runners=runners)
+    local = star.window.local
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(tmp_path / "stick"))
+    with qtbot.waitSignal(star.shelf.imported, timeout=TIMEOUT_MS) as imported:
+        star.window.star_actions["import_folder"].trigger()
+    assert imported.args[0].failed == ()
+    qtbot.waitUntil(lambda: local.model.rowCount() == 1, timeout=TIMEOUT_MS)
+    qtbot.keyClicks(local.filters.search, "demonstr")
+    qtbot.keyClick(local.filters.search, Qt.Key.Key_Down)
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Down):
+        qtbot.keyClick(local.tree, key)
+    with qtbot.waitSignal(star.workflow.assessed, timeout=TIMEOUT_MS):
+        qtbot.keyClick(local.tree, Qt.Key.Key_Return)
+    assert star.session.masks is not None
+    assert star.session.assessment is not None
+    study = next(iter(local.model._root.below(Kind.STUDY)))
+    qtbot.waitUntil(lambda: bool(study.below(Kind.RESULT)), timeout=TIMEOUT_MS)
+    (result,) = study.below(Kind.RESULT)
+    risk = star.session.assessment.forecast.any_recurrence[4]
+    assert result.data.summary["any_recurrence_year_5"] == pytest.approx(risk)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtCore import QPersistentModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
@@ -15,7 +15,6 @@ from star_viewer.browser.study_model import SUBTITLE, StudyModel
 from tests.viewer.fakes import FakeSeries
 from tests.viewer.shelves import FakeContents, FakeResult, FakeShelved, FakeStudy
 
-NONE = QModelIndex()
 CASE = FakeContents(
     study=1,
     series=(FakeShelved(10), FakeShelved(11, "SEG", 100, "Segmentation", "", 1, "1.2.4"), FakeShelved(12, "MR")),
@@ -101,10 +100,11 @@ def test_a_study_that_grew_is_looked_into_again(qtbot: QtBot, model: StudyModel)
 def test_the_next_page_is_asked_for_at_the_end(qtbot: QtBot, model: StudyModel) -> None:
     model.show_studies((FakeStudy(1), FakeStudy(2, 2)), offset=0, has_more=True)
     with qtbot.waitSignal(model.more_wanted, check_params_cb=lambda offset: offset == 2):
-        model.fetchMore(NONE)
+        model.want_more()
     model.show_studies((FakeStudy(5, 5),), offset=2, has_more=False)
     assert [row.id for row in model.rows] == [1, 2, 5]
-    assert not model.canFetchMore(NONE)
+    with qtbot.assertNotEmitted(model.more_wanted):
+        model.want_more()
 
 
 @pytest.mark.usefixtures("_checked")

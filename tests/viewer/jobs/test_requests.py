@@ -9,8 +9,26 @@ from pathlib import Path
 import pytest
 
 from star_core.types import ClinicalRecord
+from star_viewer.jobs.archive_requests import (
+    ContinueImport,
+    DeleteStudies,
+    DescribeSeries,
+    FindStudies,
+    ForgetImport,
+    ImportStudies,
+    ListContents,
+    ListPatientStudies,
+    LookAround,
+    MoveArchive,
+    PurgeDeletions,
+    ReadThumbnail,
+    UndoDeletion,
+    UseArchive,
+    Wanted,
+)
 from star_viewer.jobs.requests import (
     ActivateModel,
+    ArchivedScan,
     AssessCase,
     CaseSource,
     InstallModel,
@@ -31,6 +49,20 @@ REQUESTS = (
     ListModels(),
     InstallModel(folder=Path("/data/bundle")),
     ActivateModel(name="ours"),
+    FindStudies(wanted=Wanted(text="müller")),
+    ListPatientStudies(patient=1),
+    ListContents(study=1),
+    LookAround(),
+    DeleteStudies(studies=(1, 2)),
+    UndoDeletion(),
+    PurgeDeletions(),
+    ForgetImport(number=1),
+    ReadThumbnail(series=1),
+    DescribeSeries(series=1),
+    ImportStudies(sources=(Path("/data/ct"),)),
+    ContinueImport(number=1),
+    MoveArchive(folder=Path("/data/archive")),
+    UseArchive(folder=Path("/data/archive")),
 )
 
 
@@ -52,11 +84,14 @@ def test_every_request_tells_in_its_own_words_what_runs() -> None:
     assert Request().text not in texts
 
 
-def test_only_reports_are_all_done_when_asked_again() -> None:
-    assert [type(request) for request in REQUESTS if not request.supersedes] == [WriteReport]
+def test_what_changes_something_is_done_each_time_and_of_questions_the_last_counts() -> None:
+    newest_counts = {type(request) for request in REQUESTS if request.supersedes}
+    assert newest_counts >= {FindStudies, DescribeSeries, ListPatientStudies, OpenCase, AssessCase}
+    assert not newest_counts & {WriteReport, ImportStudies, DeleteStudies, UndoDeletion, ReadThumbnail, ListContents}
 
 
 def test_a_source_without_a_folder_is_the_demonstration_patient() -> None:
     assert CaseSource(folder=None).is_demo
     assert not SOURCE.is_demo
+    assert not CaseSource(archived=ArchivedScan(study=1)).is_demo
     assert OpenCase(source=CaseSource(folder=None)).text != OpenCase(source=SOURCE).text

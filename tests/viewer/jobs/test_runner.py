@@ -215,3 +215,38 @@ def test_a_worker_is_started_once(qtbot: QtBot, runner: JobRunner) -> None:
     assert runner._process is process
     _do(qtbot, runner, ListModels())
     assert runner._process is process
+
+
+# --------------------------------------------------------------------------- pausing
+
+
+def test_a_paused_job_goes_on_where_it_was(qtbot: QtBot, runner: JobRunner) -> None:
+    with qtbot.waitSignal(runner.progressed, timeout=TIMEOUT_MS):
+        runner.submit(_open("slow"))
+    with qtbot.waitSignal(runner.paused, check_params_cb=lambda paused: paused):
+        runner.pause()
+    assert runner.busy
+    with qtbot.waitSignal(runner.paused, check_params_cb=lambda paused: not paused):
+        runner.resume()
+    with qtbot.waitSignal(runner.progressed, timeout=TIMEOUT_MS):
+        pass
+    with qtbot.waitSignal(runner.cancelled, timeout=TIMEOUT_MS):
+        runner.cancel()
+
+
+def test_a_paused_job_can_be_cancelled_and_the_next_is_not_paused(
+    qtbot: QtBot, runner: JobRunner, diary: Diary
+) -> None:
+    with qtbot.waitSignal(runner.progressed, timeout=TIMEOUT_MS):
+        runner.submit(_open("slow"))
+    runner.pause()
+    with qtbot.waitSignal(runner.cancelled, timeout=TIMEOUT_MS):
+        runner.cancel()
+    _do(qtbot, runner, ListModels())
+    assert diary.of("finished")
+
+
+def test_nothing_is_paused_where_nothing_runs(qtbot: QtBot, runner: JobRunner) -> None:
+    with qtbot.assertNotEmitted(runner.paused):
+        runner.pause()
+        runner.resume()
