@@ -13,10 +13,12 @@ from pytestqt.qtbot import QtBot
 
 from star_viewer.app import StarApp
 from star_viewer.jobs.runner import JobRunner
+from star_viewer.pacs import NetworkRunners
 from star_viewer.session import Session
 from star_viewer.settings import SettingsStore
 from star_viewer.shelf import ArchiveRunners
 from tests.viewer.runners import DirectRunner, build_archive_runners, make_quick_tasks
+from tests.viewer.servers import build_network_runners
 
 OpenApp = Callable[..., StarApp]
 
@@ -55,6 +57,7 @@ def open_app(qtbot: QtBot, qapp: QApplication, tmp_path: Path, direct_runner: Di
         runner: JobRunner | None = None,
         build_views: Callable[[Session], QWidget] = PlainViews,
         archive_runners: ArchiveRunners | None = None,
+        network_runners: NetworkRunners | None = None,
     ) -> StarApp:
         settings = SettingsStore(tmp_path / "settings.json")
         star = StarApp(
@@ -62,6 +65,7 @@ def open_app(qtbot: QtBot, qapp: QApplication, tmp_path: Path, direct_runner: Di
             settings=settings,
             runner=runner or direct_runner,
             archive_runners=archive_runners or build_archive_runners(),
+            network_runners=network_runners or build_network_runners(),
             build_views=build_views,
         )
         opened.append(star)

@@ -39,7 +39,7 @@ from tests.viewer.servers import (
     build_matches,
     build_network_runners,
 )
-from tests.viewer.shelves import PEOPLE, _write
+from tests.viewer.shelves import PEOPLE, write_study
 
 CONTROL, SHIFT, ALT = (
     Qt.KeyboardModifier.ControlModifier,
@@ -315,7 +315,7 @@ def test_the_right_click_menu_opens_by_key(qtbot: QtBot, star: StarApp) -> None:
 def star_with_study(qtbot: QtBot, star: StarApp, tmp_path_factory: pytest.TempPathFactory) -> StarApp:
     """The window with a study on this computer, chosen."""
     folder = tmp_path_factory.mktemp("stick")
-    _write(folder, PEOPLE[0], "20260131", "30", "CT")
+    write_study(folder, PEOPLE[0], "20260131", "30", "CT")
     with qtbot.waitSignal(star.shelf.imported):
         star.importing.import_sources((folder,))
     qtbot.waitUntil(lambda: star.window.local.model.rowCount() == 1)
