@@ -42,6 +42,7 @@ class Networking(QObject):
         self._panel, self._banners = window.pacs, window.studies_banners
         self._told_query = ""
         self._to_send: tuple[int, ...] = ()
+        self._ask_when_listed = False
         self.transfers = Transfers(window, pacs)
         self.transfers.open_asked.connect(browsing.open_study)
         self._connect_actions()
@@ -135,10 +136,12 @@ class Networking(QObject):
         return next((server for server in self._pacs.servers if server.name == name), None)
 
     def _show_servers(self, servers: tuple[Any, ...]) -> None:
-        was_empty = self._panel.form.server.count() == 0
+        was_offering = self._panel.offers_first
         self._panel.show_servers(tuple(server.name for server in servers), self._settings.settings.server)
-        if was_empty and self._is_shown:
+        if self._is_shown and self._panel.offers_first is not was_offering:
             self._panel.take_focus()
+        if self._ask_when_listed:
+            self._ask()
         if self._to_send:
             self._open_send_dialog()
 
@@ -147,6 +150,7 @@ class Networking(QObject):
 
     def _ask(self) -> None:
         server, form = self._server, self._panel.form
+        self._ask_when_listed = server is None and not self._pacs.was_listed
         if server is None:
             return
         first, last = form.dates()
@@ -162,6 +166,10 @@ class Networking(QObject):
                 date_to=last,
             ),
         )
+
+    def _ask_again(self) -> None:
+        self._panel.take_focus()  # the button that has the focus goes with its banner
+        self._ask()
 
     def _ask_for_more(self) -> None:
         self._withdraw_query()
@@ -183,7 +191,7 @@ class Networking(QObject):
 
     def _tell_no_answer(self, failure: Failed) -> None:
         self._panel.show_failed()
-        again = ("Ask again", self._ask)
+        again = ("Ask again", self._ask_again)
         self._told_query = f"{failure.message} {failure.remedy}".strip()
         self._banners.tell(self._told_query, severity=Severity.REFUSAL, details=failure.details, buttons=(again,))
 
@@ -296,7 +304,11 @@ class Networking(QObject):
         self._banners.tell(message, severity=Severity.REFUSAL, details=failure.details, buttons=again)
 
     def _send_again(self, request: SendStudies) -> tuple[str, Any]:
-        return "Send again", lambda: self._pacs.send(request.server, request.studies)
+        def again() -> None:
+            self._window.local.tree.setFocus()
+            self._pacs.send(request.server, request.studies)
+
+        return "Send again", again
 
     def _tell_trouble(self, request: Request, failure: Failed) -> None:
         message = f"{request.text}: {failure.message} {failure.remedy}".strip()

@@ -152,6 +152,7 @@ class Transfers(QObject):
         )
 
     def _retrieve_again(self) -> None:
+        self._tree.setFocus()  # the button that has the focus goes with its banner
         for request, _, _ in list(self._broken.values()):
             self.retrieve(request)
 

@@ -39,6 +39,7 @@ class PacsBrowser(QWidget):
         self.stack = QStackedWidget()
         self.stack.addWidget(self._build_empty())
         self.stack.addWidget(self._build_search())
+        self.stack.setCurrentIndex(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(GRID, GRID, GRID, GRID // 2)
         layout.addWidget(self.stack)
@@ -78,6 +79,11 @@ class PacsBrowser(QWidget):
 
     # ------------------------------------------------------------------ what is shown
 
+    @property
+    def offers_first(self) -> bool:
+        """Whether nothing can be asked, and a first server is offered to be added."""
+        return self.stack.currentIndex() == 0
+
     def show_servers(self, names: tuple[str, ...], chosen: str = "") -> None:
         """Offer servers, or say how to add one."""
         self.form.show_servers(names, chosen)
@@ -116,7 +122,7 @@ class PacsBrowser(QWidget):
 
     def take_focus(self) -> None:
         """Let the keys begin at the patient's name, or at the way to a first server."""
-        if self.stack.currentIndex() == 0:
+        if self.offers_first:
             self.add_button.setFocus()
         else:
             self.form.take_focus()

@@ -159,6 +159,18 @@ def test_enter_in_a_field_asks_for_what_is_filled_in(qtbot: QtBot, star: StarApp
     assert len(first) == len(last) == 10
 
 
+def test_what_is_typed_before_the_servers_are_known_is_asked_once_they_are(qtbot: QtBot, open_app: OpenApp) -> None:
+    star = open_app(network_runners=build_network_runners(FakeNetworkTasks(HOSPITAL)))
+    star.networking.show_pacs()
+    name = star.window.pacs.form.name
+    qtbot.keyClicks(name, "müller")
+    with qtbot.waitSignals([star.pacs.servers_listed, star.pacs.found]):
+        qtbot.keyClick(name, Qt.Key.Key_Return)
+    (asked,) = direct(star.pacs.runners.queries).asked(FindMatches)
+    assert isinstance(asked, FindMatches)
+    assert asked.wanted.patient_name == "müller"
+
+
 def test_what_is_found_stands_in_one_column_or_in_all_of_them(qtbot: QtBot, star: StarApp) -> None:
     _search(qtbot, star)
     assert _texts(star) == ["Müller, Jérôme · P1\n2026-01-31 · CT Abdomen\nCT SEG · 120 images"]
