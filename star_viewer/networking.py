@@ -155,6 +155,8 @@ class Networking(QObject):
             return
         first, last = form.dates()
         self._withdraw_query()
+        if self._pacs.asked_server not in (None, server):
+            self._panel.forget_matches()
         self._pacs.find(
             server,
             RemoteWanted(
@@ -176,8 +178,8 @@ class Networking(QObject):
         self._pacs.find_more()
 
     def _list_series(self, study_uid: str) -> None:
-        if self._server is not None:
-            self._pacs.list_series(self._server, study_uid)
+        if self._pacs.asked_server is not None:
+            self._pacs.list_series(self._pacs.asked_server, study_uid)
 
     def _show_matches(self, matches: Matches, offset: int) -> None:
         panel = self._panel
@@ -224,7 +226,7 @@ class Networking(QObject):
             self._retrieve(self._panel.tree.chosen(), by_move=by_move)
 
     def _retrieve(self, studies: tuple[Any, ...], *, by_move: bool = False) -> None:
-        server = self._server
+        server = self._pacs.asked_server
         if server is None:
             return
         for study in studies:

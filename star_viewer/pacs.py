@@ -106,6 +106,11 @@ class Pacs(QObject):
 
     # ------------------------------------------------------------------ asking
 
+    @property
+    def asked_server(self) -> Server | None:
+        """The server that was asked last, which the studies that were found lie on."""
+        return None if self._asked is None else self._asked.server
+
     def find(self, server: Server, wanted: RemoteWanted) -> None:
         """Look for studies; what was asked for before no longer matters."""
         self._asked = FindMatches(server=server, wanted=wanted)

@@ -26,7 +26,7 @@ class ServerBook(QObject):
         importing.preferences_opened.connect(self._add_page)
         pacs.servers_listed.connect(self._show_servers)
         pacs.saved.connect(self._close_form)
-        pacs.cannot_save.connect(lambda failure: self._tell(_in_words(failure), failed=True))
+        pacs.cannot_save.connect(self._tell_unsaved)
         pacs.tested.connect(self._tell_tested)
         pacs.cannot_reach.connect(lambda server, failure: self._tell(_in_words(failure), failed=True))
 
@@ -91,6 +91,11 @@ class ServerBook(QObject):
 
     def _tell_tested(self, server: Any, seconds: float) -> None:
         self._tell(f"{server.name} answers at {server.address} after {1000 * seconds:.0f} ms.", failed=False)
+
+    def _tell_unsaved(self, failure: Failed) -> None:
+        typed = self._form is not None and bool(self._form.password.text())
+        without = " Empty the password to save the server without it." if typed else ""
+        self._tell(_in_words(failure) + without, failed=True)
 
     def _tell(self, text: str, *, failed: bool) -> None:
         shown = self._form or self._page

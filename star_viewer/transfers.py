@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from star_core.types import Severity
 from star_viewer.browser.match_tree import WHOLE
-from star_viewer.jobs.network_requests import RetrieveStudy
+from star_viewer.jobs.network_requests import RetrieveStudy, SendStudies
 from star_viewer.jobs.requests import Request
 from star_viewer.jobs.worker import Failed
 from star_viewer.main_window import MainWindow
@@ -40,7 +40,7 @@ class Transfers(QObject):
         runner = pacs.runners.transfers
         runner.started.connect(lambda request: self._show_progress(request, 0, 0))
         runner.progressed.connect(self._show_progress)
-        runner.cancelled.connect(lambda _: self._note_stopped())
+        runner.cancelled.connect(self._note_stopped)
         runner.idle.connect(self._show_idle)
         pacs.retrieved.connect(self._take)
         pacs.cannot_retrieve.connect(self._note_broken_off)
@@ -118,7 +118,10 @@ class Transfers(QObject):
         self._broken[request.study_uid] = (request, sentence, failure.details)
         self._tell_broken()
 
-    def _note_stopped(self) -> None:
+    def _note_stopped(self, request: Request) -> None:
+        if isinstance(request, SendStudies):
+            message = f"{request.text}: stopped. What was sent is at the server."
+            self._banners.tell(message, severity=Severity.NOTE)
         for study_uid in self._under_way:
             self._show(study_uid, STOPPED)
         self._under_way.clear()

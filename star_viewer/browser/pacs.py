@@ -102,6 +102,13 @@ class PacsBrowser(QWidget):
         if count and offset == 0:
             self.tree.choose_first()
 
+    def forget_matches(self) -> None:
+        """Take away what another server had."""
+        self.tree.show_matches((), offset=0, has_more=False)
+        self.tree.empty_text = ""
+        self.summary.setText("")
+        self.show_choice()
+
     def show_failed(self) -> None:
         """Show that there was no answer, where the answers stand."""
         if self.tree.count == 0:

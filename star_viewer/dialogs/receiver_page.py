@@ -69,12 +69,12 @@ class ReceiverPage(QWidget):
             ("Objects at most", self.objects, "Objects of one connection"),
             ("Together at most", self.total_gb, "Size of one connection"),
             ("One object at most", self.object_gb, "Size of one object"),
-            ("", self.warning, ""),
-            ("", self.problem, ""),
         ):
             field.setToolTip(tooltip)
             field.setAccessibleName(label or field.toolTip())
             form.addRow(label, field)
+        form.addRow(self.warning)
+        form.addRow(self.problem)
 
     def _show(self, settings: ReceiverSettings) -> None:
         self.at_start.setChecked(settings.at_start)

@@ -163,12 +163,12 @@ def test_what_is_typed_before_the_servers_are_known_is_asked_once_they_are(qtbot
     star = open_app(network_runners=build_network_runners(FakeNetworkTasks(HOSPITAL)))
     star.networking.show_pacs()
     name = star.window.pacs.form.name
-    qtbot.keyClicks(name, "müller")
+    qtbot.keyClicks(name, "muller")
     with qtbot.waitSignals([star.pacs.servers_listed, star.pacs.found]):
         qtbot.keyClick(name, Qt.Key.Key_Return)
     (asked,) = direct(star.pacs.runners.queries).asked(FindMatches)
     assert isinstance(asked, FindMatches)
-    assert asked.wanted.patient_name == "müller"
+    assert asked.wanted.patient_name == "muller"
 
 
 def test_what_is_found_stands_in_one_column_or_in_all_of_them(qtbot: QtBot, star: StarApp) -> None:
@@ -216,6 +216,17 @@ def test_a_silent_server_is_told_with_details_and_asked_again(qtbot: QtBot, open
     with qtbot.waitSignal(star.pacs.cannot_find):
         _press(qtbot, star, "Ask again")
     assert len(direct(star.pacs.runners.queries).asked(FindMatches)) == 2
+
+
+def test_studies_are_brought_over_from_the_server_that_has_them(qtbot: QtBot, open_pacs: OpenPacs) -> None:
+    star = open_pacs(HOSPITAL, SILENT)
+    _search(qtbot, star)
+    star.window.pacs.form.server.setCurrentIndex(1)
+    with qtbot.waitSignal(star.pacs.retrieved):
+        qtbot.keyClick(star.window.pacs.tree, Qt.Key.Key_Return)
+    with qtbot.waitSignal(star.pacs.cannot_find):
+        qtbot.keyClick(star.window.pacs.form.name, Qt.Key.Key_Return)
+    assert star.window.pacs.tree.count == 0
 
 
 def test_nothing_found_is_said_where_it_would_stand(qtbot: QtBot, open_pacs: OpenPacs) -> None:

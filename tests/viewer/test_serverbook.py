@@ -81,6 +81,11 @@ def test_without_a_keyring_the_form_stays_and_names_the_way_out(
         form.save_button.click()
     assert form.isVisible()
     assert "STAR_PACS_PASSWORD" in form.problem.text()
+    form.password.clear()
+    with qtbot.waitSignal(star.pacs.saved):
+        form.save_button.click()
+    assert tasks.servers[-1].user == "reader"
+    assert tasks.passwords == {}
 
 
 def test_a_test_of_a_silent_server_is_told_on_the_page(qtbot: QtBot, star: StarApp) -> None:
