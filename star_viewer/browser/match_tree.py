@@ -66,7 +66,7 @@ class MatchTree(QTreeWidget):
                 self.addTopLevelItem(item)
                 self._write(item)
         if has_more:
-            more = QTreeWidgetItem([f"More… ({len(self._items):,} are shown)"])
+            more = QTreeWidgetItem([self._more_text()])
             more.setData(0, _DATA, _MORE)
             self.addTopLevelItem(more)
 
@@ -90,6 +90,16 @@ class MatchTree(QTreeWidget):
         if item is not None:
             item.setExpanded(False)
             item.takeChildren()
+
+    def forget_waiting(self) -> None:
+        """Let what was asked for and will not come be asked for again."""
+        for study_uid, item in self._items.items():
+            child = item.child(0)
+            if child is not None and child.data(0, _DATA) == _LOADING:
+                self.forget_series(study_uid)
+        last = self.topLevelItem(self.topLevelItemCount() - 1)
+        if last is not None and last.data(0, _DATA) == _MORE:
+            last.setText(0, self._more_text())
 
     def show_here(self, texts: Mapping[str, str]) -> None:
         """Say of studies, by Study Instance UID, how much of them is here."""
@@ -151,6 +161,9 @@ class MatchTree(QTreeWidget):
             for column, text in enumerate(texts):
                 item.setText(column, text)
         item.setToolTip(0, "\n".join(filter(None, (" · ".join(filter(None, texts)), here))))
+
+    def _more_text(self) -> str:
+        return f"More… ({len(self._items):,} are shown)"
 
     def _remove_more(self) -> None:
         last = self.topLevelItemCount() - 1

@@ -113,7 +113,8 @@ class PacsBrowser(QWidget):
         """Show that there was no answer, where the answers stand."""
         if self.tree.count == 0:
             self.tree.empty_text = FAILED
-        self.summary.setText("")
+            self.summary.setText("")
+        self.tree.forget_waiting()
         self.tree.viewport().update()
 
     def show_choice(self) -> None:

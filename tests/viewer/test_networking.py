@@ -17,6 +17,7 @@ from star_viewer.browser.pacs import FAILED, NOTHING_FOUND
 from star_viewer.dialogs.send import SendDialog
 from star_viewer.jobs.network_requests import (
     FindMatches,
+    ListMatchSeries,
     ListServers,
     RemoteWanted,
     RetrieveStudy,
@@ -198,6 +199,29 @@ def test_series_are_asked_for_when_a_study_is_opened(qtbot: QtBot, star: StarApp
     with qtbot.waitSignal(star.pacs.series_listed):
         qtbot.keyClick(tree, Qt.Key.Key_Right)
     assert tree.topLevelItem(0).child(0).text(0).startswith("CT · 3 · Portal venous")  # type: ignore[union-attr]
+
+
+def test_what_a_server_did_not_answer_can_be_asked_for_again(qtbot: QtBot, open_pacs: OpenPacs) -> None:
+    star = open_pacs(HOSPITAL, studies=130)
+    _search(qtbot, star)
+    tree, queries = star.window.pacs.tree, direct(star.pacs.runners.queries)
+
+    def stay_silent(_: object) -> object:
+        raise NetworkError("The server is silent.")
+
+    queries.replace_answers |= {FindMatches: stay_silent, ListMatchSeries: stay_silent}
+    with qtbot.waitSignal(star.pacs.cannot_list_series):
+        qtbot.keyClick(tree, Qt.Key.Key_Right)
+    qtbot.keyClick(tree, Qt.Key.Key_End)
+    with qtbot.waitSignal(star.pacs.cannot_find):
+        qtbot.keyClick(tree, Qt.Key.Key_Return)
+    assert _texts(star)[-1] == "More… (100 are shown)"
+    queries.replace_answers.clear()
+    with qtbot.waitSignal(star.pacs.found):
+        qtbot.keyClick(tree, Qt.Key.Key_Return)
+    qtbot.keyClick(tree, Qt.Key.Key_Home)
+    with qtbot.waitSignal(star.pacs.series_listed):
+        qtbot.keyClick(tree, Qt.Key.Key_Right)
 
 
 def test_letters_in_the_table_are_no_keys_of_the_window(qtbot: QtBot, star: StarApp) -> None:
