@@ -32,6 +32,7 @@ _PLAIN = {
     "calling_title": "Our title: 1 to 16 plain characters, no backslash.",
     "url": "URL: at most 2000 characters.",
     "user": "User: at most 200 characters.",
+    "move_titles": "Moved by: titles of 1 to 16 plain characters, separated by commas.",
     "timeout_s": "Longest silence: more than 0 and at most 3600 s.",
 }
 _ONLY_DIMSE = ("host", "port", "called_title", "calling_title", "tls", "move_port", "move_bind", "move_titles")
