@@ -31,6 +31,7 @@ class ActionSpec:
 
 _FOLDER, _PDF = "mdi6.folder-open-outline", "mdi6.file-pdf-box"
 _IMPORT, _TABLE = "mdi6.tray-arrow-down", "mdi6.table-account"
+_SERVER = "mdi6.server-network"
 _LAYERS, _FIT = "mdi6.layers-outline", "mdi6.fit-to-page-outline"
 
 SPECS = (
@@ -42,6 +43,8 @@ SPECS = (
     ActionSpec("import_files", "Studies", "Import files…", "Import files, a DICOMDIR or zip archives", "Ctrl+Shift+I"),
     ActionSpec("import_pause", "Studies", "Pause the import", "Let the import wait, or go on", "Ctrl+Shift+P"),
     ActionSpec("import_stop", "Studies", "Stop the import", "Stop the import; what came in stays", "Ctrl+Shift+X"),
+    ActionSpec("place_local", "Studies", "This computer", "Show the studies on this computer", "Ctrl+1"),
+    ActionSpec("place_pacs", "Studies", "PACS", "Search servers and bring studies over", "Ctrl+2", _SERVER),
     ActionSpec("browse", "Studies", "All studies", "Show all studies with details", "Ctrl+B", _TABLE, True, "Studies"),
     ActionSpec("find", "Studies", "Search studies", "Search as you type", "Ctrl+F"),
     ActionSpec("study_open", "Studies", "Open", "Open the chosen study", "Return", scope="browser"),
@@ -51,6 +54,12 @@ SPECS = (
     ),
     ActionSpec("study_delete", "Studies", "Delete", "Delete the chosen studies", "Del", scope="browser"),
     ActionSpec("study_undelete", "Studies", "Undo the deletion", "Bring back what was deleted last", "Ctrl+Alt+Z"),
+    ActionSpec("send", "Studies", "Send to…", "Send the chosen studies to a server", "Ctrl+Shift+S"),
+    ActionSpec("retrieve", "Studies", "Retrieve", "Bring the chosen studies of the server here", "Ctrl+R"),
+    ActionSpec("retrieve_move", "Studies", "Retrieve by C-MOVE", "Let the server send them here", "Ctrl+Shift+R"),
+    ActionSpec("match_open", "Studies", "Open what is here", "Open the chosen study of the server", "Ctrl+Return"),
+    ActionSpec("transfers_stop", "Studies", "Stop the transfers", "Stop; what came is kept", "Ctrl+Alt+X"),
+    ActionSpec("receive", "Studies", "Receive studies", "Receive what servers send", "Ctrl+Alt+R", checkable=True),
     ActionSpec("purge", "Studies", "Empty the bin…", "Remove deleted studies for good"),
     ActionSpec("quit", "File", "Quit", "Close the program", "Ctrl+Q"),
     ActionSpec("undo", "Edit", "Undo", "Take back the last change of the record", "Ctrl+Z", "mdi6.undo"),
@@ -75,8 +84,10 @@ SPECS = (
     ActionSpec("about", "Help", "About STAR Viewer", "What this program is"),
 )
 HEADER = ("open", "browse", "assess", "export")
-STUDY_MENU = ("study_open", "study_details", "deidentify", "study_delete", "study_undelete")
+STUDY_MENU = ("study_open", "study_details", "send", "deidentify", "study_delete", "study_undelete")
 """The browser's right-click menu; whatever can be done with a study is added here and in ``SPECS``."""
+PACS_MENU = ("retrieve", "retrieve_move", "match_open", "transfers_stop")
+"""The right-click menu of a server's studies."""
 
 
 class Actions:

@@ -20,7 +20,11 @@ from star_viewer.jobs.requests import CaseSource, Request
 from star_viewer.jobs.runner import JobRunner
 from star_viewer.jobs.worker import Failed
 from star_viewer.main_window import TITLE, MainWindow
+from star_viewer.networking import Networking
+from star_viewer.pacs import NetworkRunners, Pacs
 from star_viewer.panels.findings import findings_of
+from star_viewer.receiving import Receiving
+from star_viewer.serverbook import ServerBook
 from star_viewer.session import IncidenceMode, Session
 from star_viewer.settings import SettingsStore, Theme
 from star_viewer.shelf import ArchiveRunners, Shelf
@@ -51,6 +55,7 @@ class StarApp(QObject):
         runner: JobRunner | None = None,
         copies_runner: JobRunner | None = None,
         archive_runners: ArchiveRunners | None = None,
+        network_runners: NetworkRunners | None = None,
         build_views: ViewsFactory = build_four_views,
     ) -> None:
         super().__init__()
@@ -68,6 +73,11 @@ class StarApp(QObject):
         self._year_keys = YearKeys(self.session, self.window)
         self.browsing = Browsing(self.window, self.shelf, self.workflow)
         self.importing = Importing(self.window, self.shelf, self.settings, self._open)
+        self.pacs = Pacs(network_runners or NetworkRunners.build(self), self)
+        book = ServerBook(self.pacs, self.importing, self._open)
+        self.networking = Networking(self.window, self.pacs, self.browsing, book, self.settings, self._open)
+        self.networking.transfers.changed.connect(self.shelf.refresh)
+        self.receiving = Receiving(self.window, self.pacs, self.shelf, self.importing, self.settings)
         self.importing.theme_chosen.connect(self._set_theme)
         copies_runner = copies_runner or build_copies_runner(self)
         self.copying = Copying(self.window, self.workflow, copies_runner, self._open, self.importing.import_sources)
@@ -93,6 +103,7 @@ class StarApp(QObject):
         self.copying.close()
         self.runner.close()
         self.shelf.runners.close()
+        self.pacs.runners.close()
         finalise = getattr(self.window.views, "finalise", None)
         if finalise is not None:
             finalise()
@@ -100,6 +111,7 @@ class StarApp(QObject):
     def _start_rest(self) -> None:
         self.workflow.list_models()
         self.shelf.refresh()
+        self.receiving.start_if_remembered()
         warm_up = getattr(self.window.views, "warm_up", None)
         if warm_up is not None:
             warm_up()

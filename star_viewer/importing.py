@@ -27,6 +27,7 @@ class Importing(QObject):
     """Asks what to import, shows how far it is, and tells at the end what did not come in."""
 
     theme_chosen = Signal(object)  # Theme
+    preferences_opened = Signal(object)  # PreferencesDialog, before it is shown: others add their pages
 
     def __init__(self, window: MainWindow, shelf: Shelf, settings: SettingsStore, open_dialog: OpenDialog) -> None:
         super().__init__(window)
@@ -158,7 +159,7 @@ class Importing(QObject):
     # ------------------------------------------------------------------ preferences and the archive's place
 
     def open_preferences(self) -> PreferencesDialog:
-        """Show the preferences; other parts of the program add their pages to what is returned."""
+        """Show the preferences with the pages that other parts of the program add to them."""
         dialog = PreferencesDialog(self._settings.settings, archive_folder(), self._window)
         page = dialog.studies
         page.show_bin(*self._bin)
@@ -169,6 +170,7 @@ class Importing(QObject):
         dialog.looks.theme_changed.connect(self.theme_chosen)
         dialog.finished.connect(lambda _: self._forget_preferences(dialog))
         self._preferences = dialog
+        self.preferences_opened.emit(dialog)
         self._open_dialog(dialog)
         return dialog
 

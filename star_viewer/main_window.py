@@ -25,6 +25,8 @@ from PySide6.QtWidgets import (
 from star_viewer.actions import HEADER, Actions
 from star_viewer.browser.empty_state import EmptyState
 from star_viewer.browser.local import LocalBrowser
+from star_viewer.browser.pacs import PacsBrowser
+from star_viewer.browser.transfer_strip import TransferStrip
 from star_viewer.panels.banner import BannerStack
 from star_viewer.panels.choice_box import ChoiceBox
 from star_viewer.panels.clinical_form import ClinicalForm
@@ -54,6 +56,8 @@ class MainWindow(QMainWindow):
         self.banners = BannerStack()
         self.empty_state = EmptyState()
         self.local = LocalBrowser()
+        self.pacs = PacsBrowser()
+        self.transfer_strip = TransferStrip()
         self.studies_banners = BannerStack(narrow=True)
         self.form = ClinicalForm(session)
         self.forecast = ForecastPanel(session)
@@ -102,15 +106,17 @@ class MainWindow(QMainWindow):
 
     def _build_body(self) -> None:
         left = QSplitter(Qt.Orientation.Vertical)
-        # Other places that hold studies become tabs beside this computer; a single one shows no tab.
         self.places = QTabWidget()
-        self.places.setTabBarAutoHide(True)
         self.places.addTab(self.local, "This computer")
+        self.places.addTab(self.pacs, "PACS")
+        self.places.setTabToolTip(0, "The studies on this computer (Ctrl+1)")
+        self.places.setTabToolTip(1, "Search servers and bring studies over (Ctrl+2)")
         studies = QWidget()
         shelf = QVBoxLayout(studies)
         shelf.setContentsMargins(0, 0, 0, 0)
         shelf.setSpacing(2)
         shelf.addWidget(self.places, 1)
+        shelf.addWidget(self.transfer_strip)
         shelf.addWidget(self.studies_banners)
         clinical = _titled("CLINICAL", self.form)
         left.addWidget(_titled("STUDIES", studies))
@@ -156,14 +162,17 @@ class MainWindow(QMainWindow):
         self.job_bar.setFixedWidth(20 * GRID)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setFlat(True)
+        self.receiving = QLabel()
+        self.receiving.setToolTip("Studies that servers send come into the archive (Ctrl+Alt+R ends it)")
         notice = QLabel("research use only · offline")
         notice.setProperty("role", "notice")
         bar = self.statusBar()
         bar.setSizeGripEnabled(False)
         bar.addWidget(self.reading)
-        for widget in (self.job_text, self.job_bar, self.cancel_button, notice):
+        for widget in (self.job_text, self.job_bar, self.cancel_button, self.receiving, notice):
             bar.addPermanentWidget(widget)
         self.show_job("")
+        self.show_receiving("")
 
     # ------------------------------------------------------------------ for app.py
 
@@ -174,6 +183,11 @@ class MainWindow(QMainWindow):
         self.job_text.setText(f"{text} {done} of {total}" if total else text)
         self.job_bar.setMaximum(total)
         self.job_bar.setValue(done)
+
+    def show_receiving(self, text: str) -> None:
+        """Say that studies are received; an empty text hides it."""
+        self.receiving.setVisible(bool(text))
+        self.receiving.setText(text)
 
     def show_views(self, shown: bool) -> None:
         """Show the picture, or the empty state."""

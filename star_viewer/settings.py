@@ -17,6 +17,21 @@ class Theme(StrEnum):
     SYSTEM = "system"
 
 
+class ReceiverSettings(BaseModel):
+    """How studies are received; off at the start unless the user asked for it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    at_start: bool = False
+    title: str = "STAR"
+    port: int = Field(default=11112, ge=1, le=65535)
+    bind: str = "127.0.0.1"
+    allowed: tuple[str, ...] = ()
+    objects: int = Field(default=50_000, ge=1)
+    total_gb: float = Field(default=200.0, gt=0.0)
+    object_gb: float = Field(default=4.0, gt=0.0)
+
+
 class Settings(BaseModel):
     """What is remembered from one start to the next."""
 
@@ -27,6 +42,8 @@ class Settings(BaseModel):
     window_geometry: str = ""
     recent_folders: tuple[str, ...] = ()
     import_by_link: bool = False
+    server: str = ""
+    receiver: ReceiverSettings = ReceiverSettings()
 
 
 class SettingsStore:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,6 +138,12 @@ class Archive:
         with reading(self.engine) as connection:
             rows = connection.execute(query.order_by(studies.c.date, studies.c.time, studies.c.id))
             return tuple(_to_study(row) for row in rows)
+
+    def studies_by_uid(self, study_uids: Collection[str]) -> tuple[StudyRow, ...]:
+        """Return those of some studies, by their Study Instance UIDs, that are here."""
+        query = _filtered(StudyFilter()).where(studies.c.study_uid.in_(study_uids))
+        with reading(self.engine) as connection:
+            return tuple(_to_study(row) for row in connection.execute(query.order_by(studies.c.id)))
 
     def series_of_study(self, study: int) -> tuple[SeriesRow, ...]:
         """Return a study's series in the order of their numbers."""

@@ -119,7 +119,7 @@ class StudyTree(QTreeView):
 
     def event(self, event: QEvent) -> bool:
         # Letters typed here search; without this they would be keys of the window, such as M for annual risk.
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and _is_text(event):
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_text(event):
             event.accept()
             return True
         return super().event(event)
@@ -130,7 +130,7 @@ class StudyTree(QTreeView):
             self.toggle(node)
         elif event.key() == Qt.Key.Key_Escape:
             self.left.emit()
-        elif _is_text(event):
+        elif is_text(event):
             self.typed.emit(event.text())
         else:
             super().keyPressEvent(event)
@@ -161,6 +161,7 @@ def studies_of(nodes: list[Node]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _is_text(event: QKeyEvent) -> bool:
+def is_text(event: QKeyEvent) -> bool:
+    """Tell whether a key writes something, alone or with Shift."""
     plain = event.modifiers() & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier)
     return not plain.value and event.text() != "" and event.text().isprintable()

@@ -106,7 +106,7 @@ class PreferencesDialog(QDialog):
     def __init__(self, settings: Settings, archive: Path, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Preferences")
-        self.resize(80 * GRID, 40 * GRID)
+        self.resize(80 * GRID, 50 * GRID)
         self.pages = QTabWidget()
         self.studies = StudiesPage(archive, link=settings.import_by_link)
         self.looks = LooksPage(settings.theme)

@@ -93,6 +93,24 @@ def make_archive_tasks() -> Answerer:
     return ArchiveTasks()
 
 
+def make_network_tasks() -> Answerer:
+    """Return the real work with servers; its imports happen in the worker process only."""
+    from star_viewer.jobs.network_tasks import NetworkTasks
+
+    return NetworkTasks()
+
+
+def make_loaded_network_tasks() -> Answerer:
+    """Return the real work with servers, with its libraries loaded before the first request.
+
+    They import each other in circles, which two threads at once get wrong: nothing of them is loaded ahead beside one.
+    """
+    tasks = make_network_tasks()
+    importlib.import_module("star_core.dicom.network.services")
+    importlib.import_module("star_core.dicom.network.dimse")
+    return tasks
+
+
 @dataclass(frozen=True, slots=True)
 class Reins:
     """How the window holds a running job: ``cancelled`` ends it, a cleared ``going`` lets it wait."""

@@ -11,13 +11,13 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMessageBox,
-    QPushButton,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from star_core.types import Severity
+from star_viewer.key_button import KeyButton
 from star_viewer.theme import GRID
 
 Offer = tuple[str, Callable[[], object]]
@@ -127,7 +127,7 @@ class Banner(QFrame):
             layout.addLayout(buttons)
 
     def _add_button(self, layout: QHBoxLayout, text: str, act: Callable[[], object], *, dismisses: bool) -> None:
-        button = QPushButton(text)
+        button = KeyButton(text)
         button.clicked.connect(lambda: act())
         if dismisses:
             button.clicked.connect(self.dismiss)

@@ -14,10 +14,12 @@ from pytestqt.qtbot import QtBot
 from star_viewer.app import StarApp
 from star_viewer.jobs.copy_tasks import CopyTasks
 from star_viewer.jobs.runner import JobRunner
+from star_viewer.pacs import NetworkRunners
 from star_viewer.session import Session
 from star_viewer.settings import SettingsStore
 from star_viewer.shelf import ArchiveRunners
 from tests.viewer.runners import DirectRunner, build_archive_runners, make_quick_tasks
+from tests.viewer.servers import build_network_runners
 
 OpenApp = Callable[..., StarApp]
 
@@ -57,6 +59,7 @@ def open_app(qtbot: QtBot, qapp: QApplication, tmp_path: Path, direct_runner: Di
         build_views: Callable[[Session], QWidget] = PlainViews,
         archive_runners: ArchiveRunners | None = None,
         copies_runner: JobRunner | None = None,
+        network_runners: NetworkRunners | None = None,
     ) -> StarApp:
         settings = SettingsStore(tmp_path / "settings.json")
         star = StarApp(
@@ -65,6 +68,7 @@ def open_app(qtbot: QtBot, qapp: QApplication, tmp_path: Path, direct_runner: Di
             runner=runner or direct_runner,
             archive_runners=archive_runners or build_archive_runners(),
             copies_runner=copies_runner or DirectRunner(tasks=CopyTasks()),
+            network_runners=network_runners or build_network_runners(),
             build_views=build_views,
         )
         opened.append(star)

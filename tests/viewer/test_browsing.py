@@ -249,7 +249,10 @@ def test_the_menu_offers_what_can_be_done(qtbot: QtBot, star: StarApp) -> None:
     star.window.local.tree.menu_asked.emit(QPoint(10, 10))
     menu = star.window.local.findChild(QMenu)
     assert isinstance(menu, QMenu)
-    assert [action.text() for action in menu.actions()] == ["Open", "Details", "Delete", "Undo the deletion"]
+    assert [action.text() for action in menu.actions()] == [
+        *("Open", "Details", "Send to…"),
+        *("Delete", "Undo the deletion"),
+    ]
     menu.close()
 
 

@@ -241,8 +241,9 @@ def test_preferences_tell_the_bin_and_take_other_pages(qtbot: QtBot, star: StarA
     assert "1 deleted studies" in dialog.studies.bin_text.text()
     dialog.studies.purge_asked.emit()
     assert imports_of(star).asked(PurgeDeletions) == []  # asked first
-    dialog.add_page("Servers", QPushButton())
-    assert [dialog.pages.tabText(page) for page in range(dialog.pages.count())] == ["Studies", "Looks", "Servers"]
+    dialog.add_page("More", QPushButton())
+    titles = [dialog.pages.tabText(page) for page in range(dialog.pages.count())]
+    assert titles == ["Studies", "Looks", "Servers", "Receiver", "More"]
 
 
 def test_the_colours_are_chosen_in_the_preferences(star: StarApp, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from star_viewer.settings import Settings, SettingsStore, Theme, default_path
+from star_viewer.settings import ReceiverSettings, Settings, SettingsStore, Theme, default_path
 
 
 def test_a_first_start_has_the_defaults_and_no_problem(tmp_path: Path) -> None:
@@ -24,6 +24,13 @@ def test_what_was_changed_is_there_at_the_next_start(tmp_path: Path) -> None:
     assert settings.overlay_opacity == 0.25
     assert settings.recent_folders == ("/data/a", "/data/b")
     assert [file.name for file in path.parent.iterdir()] == ["settings.json"]
+
+
+def test_how_studies_are_received_is_remembered_and_off_at_first(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    assert not SettingsStore(path).settings.receiver.at_start
+    SettingsStore(path).change(receiver=ReceiverSettings(at_start=True, port=104, allowed=("PACS",)))
+    assert SettingsStore(path).settings.receiver == ReceiverSettings(at_start=True, port=104, allowed=("PACS",))
 
 
 @pytest.mark.parametrize(

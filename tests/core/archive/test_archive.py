@@ -164,6 +164,15 @@ def test_a_patients_studies_stand_in_time(archive: Archive, tmp_path: Path) -> N
     assert [row.id for row in archive.recent_studies()] == [rows[1].id]
 
 
+def test_studies_are_found_by_their_uids_while_they_are_here(archive: Archive, study: Path) -> None:
+    import_studies(archive, [study])
+    (row,) = archive.find_studies()
+    assert archive.studies_by_uid([row.study_uid, "1.2.3"]) == (row,)
+    assert archive.studies_by_uid([]) == ()
+    archive.delete_studies([row.id])
+    assert archive.studies_by_uid([row.study_uid]) == ()
+
+
 def test_deletion_is_undone_and_purged(archive: Archive, study: Path) -> None:
     import_studies(archive, [study])
     (row,) = archive.find_studies()
