@@ -7,7 +7,7 @@ import warnings
 from functools import lru_cache
 
 from pydicom.charset import convert_encodings, decode_bytes, default_encoding
-from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS, PersonName
+from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 
 LONGEST_TEXT = 512
 _REMEMBERED = 256  # the files of a series say the same again and again
@@ -73,9 +73,9 @@ def tidy(text: str) -> str:
 @lru_cache(4 * _REMEMBERED)
 def to_display_name(name: str) -> str:
     """Return how a name is read: "Yamada, Tarou · 山田, 太郎"; the phonetic group only where there is no other."""
-    parts = PersonName(name)
-    shown = [_join(group) for group in (parts.alphabetic, parts.ideographic) if group]
-    return " · ".join(shown) or _join(parts.phonetic)
+    alphabetic, ideographic, phonetic = (*name.split("=", 2), "", "")[:3]
+    shown = [_join(group) for group in (alphabetic, ideographic) if group]
+    return " · ".join(shown) or _join(phonetic)
 
 
 def _join(group: str) -> str:

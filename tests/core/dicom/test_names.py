@@ -52,3 +52,7 @@ def test_unknown_character_sets_and_control_characters_stay_readable() -> None:
 )
 def test_what_is_typed_finds_what_is_stored(stored: str, typed: str) -> None:
     assert fold(typed) == fold(stored)
+
+
+def test_a_name_longer_than_names_can_be_is_shown_all_the_same() -> None:
+    assert to_display_name("A" * 512) == "A" * 512
