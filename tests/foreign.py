@@ -198,17 +198,27 @@ def _outcome(summary: FolderSummary) -> str:
     return "no CT and no segmentation" if summary.series else "not DICOM"
 
 
-def peak_memory_mb() -> float:
-    """Return the largest memory that this process and its children have had, in MB; 0 where no system tells."""
-    statuses = [Path("/proc/self/status")]
+def forget_peak_memory() -> float:
+    """Begin to watch this process's memory anew, and return what it holds already, in MB; 0 where no system tells."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return _read_status_mb(Path("/proc/self/status"), "VmHWM")
+
+
+def peak_memory_mb(held_mb: float = 0.0) -> float:
+    """Return the largest memory that this process, beyond ``held_mb``, or one of its children has had, in MB."""
+    peaks = [_read_status_mb(Path("/proc/self/status"), "VmHWM") - held_mb]
     for listing in Path("/proc/self/task").glob("*/children"):
-        statuses += [Path("/proc", number, "status") for number in listing.read_text().split()]
-    peaks = [0.0]
-    for status in statuses:
-        with suppress(OSError, KeyError):
-            lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-            peaks.append(int(lines["VmHWM"].split()[0]) / 1024)
+        for number in listing.read_text().split():
+            peaks.append(_read_status_mb(Path("/proc", number, "status"), "VmHWM"))
     return max(peaks)
+
+
+def _read_status_mb(status: Path, key: str) -> float:
+    with suppress(OSError, KeyError):
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines[key].split()[0]) / 1024
+    return 0.0
 
 
 def write_case(copy_: BrokenCopy, folder: Path) -> Path:

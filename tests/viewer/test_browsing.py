@@ -250,7 +250,7 @@ def test_the_menu_offers_what_can_be_done(qtbot: QtBot, star: StarApp) -> None:
     menu = star.window.local.findChild(QMenu)
     assert isinstance(menu, QMenu)
     assert [action.text() for action in menu.actions()] == [
-        *("Open", "Details", "Send to…"),
+        *("Open", "Details", "Send to…", "De-identified copy…"),
         *("Delete", "Undo the deletion"),
     ]
     menu.close()
