@@ -198,7 +198,8 @@ class MainWindow(QMainWindow):
         if wide:
             self._narrow_sizes = self.splitter.sizes()
         self.local.set_wide(wide)
-        # The details must give their room back before the others take theirs, or the window would grow.
+        self.pacs.set_wide(wide)
+        # Details and fields must give their room back before the others take theirs, or the window would grow.
         QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
         for part in self._beside_studies:
             part.setVisible(not wide)

@@ -113,7 +113,6 @@ class Networking(QObject):
         return self._window.places.currentWidget() is self._panel
 
     def _show_wide(self, wide: bool) -> None:
-        self._panel.set_wide(wide)
         if self._is_shown and wide:
             self._panel.tree.choose_first() if self._panel.tree.count else self._panel.take_focus()
 

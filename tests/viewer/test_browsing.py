@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QFont, QTextLayout
-from PySide6.QtWidgets import QMenu, QMessageBox
+from PySide6.QtWidgets import QApplication, QMenu, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from star_core import api
@@ -320,3 +320,16 @@ def test_the_next_row_is_chosen_when_the_chosen_one_goes(qtbot: QtBot, star: Sta
         star.window.star_actions["study_delete"].trigger()
     qtbot.waitUntil(lambda: "Müller, Jérôme" not in _names(star))
     assert star.window.local.tree.chosen() == [star.window.local.tree.current]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_coming_back_from_all_studies_leaves_the_window_as_wide_as_it_was(
+    qtbot: QtBot, star: StarApp, place: int
+) -> None:
+    star.window.resize(1400, 900)
+    star.window.show_views(True)
+    star.window.places.setCurrentIndex(place)
+    star.window.star_actions["browse"].setChecked(True)
+    star.window.star_actions["browse"].setChecked(False)
+    QApplication.processEvents()
+    assert star.window.width() == 1400
