@@ -242,8 +242,8 @@ class Client:
     def _explain_refusal(self, association: Association) -> NetworkError:
         connection, name = self._entity.connection, self._server.name
         answer = association.acceptor.primitive
-        if association.is_rejected and isinstance(answer, A_ASSOCIATE):
-            return self._explain_rejection(answer)
+        if (rejection := _find_rejection(association)) is not None:
+            return self._explain_rejection(rejection)
         if isinstance(answer, A_ASSOCIATE) and answer.result == 0 and not association.accepted_contexts:
             return self._not_offered()
         if connection is None or connection.trouble is Trouble.UNREACHABLE:
@@ -283,6 +283,19 @@ class Client:
         )
 
 
+def _find_rejection(association: Association) -> A_ASSOCIATE | None:
+    """Return the server's rejection, if it sent one.
+
+    Where it comes before pynetdicom has looked at the connection, pynetdicom takes the connection, closed by then, for
+    one that never stood, and leaves the rejection unread.
+    """
+    for answer in (association.acceptor.primitive, association.dul.peek_next_pdu()):
+        if isinstance(answer, A_ASSOCIATE) and answer.result in _REJECTED:
+            return answer
+    return None
+
+
+_REJECTED = (1, 2)  # permanent and transient, PS3.8 9.3.4
 _REMEDIES = {
     0xA801: "The server does not know this program: its administrator must enter its title, host and port.",
     0xA701: "The server is out of resources: narrow the query, or try again later.",

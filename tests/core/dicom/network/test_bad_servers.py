@@ -29,6 +29,7 @@ from star_core.dicom.network.receiver import Receiver
 from star_core.dicom.network.retrieval import Method
 from star_core.dicom.network.servers import Server, build_server
 from star_core.dicom.network.services import echo, find_studies, send_files
+from star_core.dicom.network.wire import BoundedSocket
 from star_core.errors import CancelledError, NetworkError
 from tests.core.dicom.network.conftest import SLICES
 from tests.core.dicom.network.peers import Orthanc, build_web, free_port, running_peer, running_proxy
@@ -99,6 +100,24 @@ def test_what_a_server_does_instead_of_answering_is_told(behave: Callable[[socke
         with pytest.raises(NetworkError, match=told):
             echo(server)
         assert time.monotonic() - start < 10
+
+
+def test_a_rejection_that_comes_before_anybody_looks_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            came = super().wait(timeout)
+            time.sleep(0.2)
+            return came
+
+    begin = BoundedSocket.__init__
+
+    def begin_late(self: BoundedSocket, *arguments: Any, **options: Any) -> None:
+        begin(self, *arguments, **options)
+        self._ready = Late()
+
+    monkeypatch.setattr(BoundedSocket, "__init__", begin_late)
+    with running_peer(reject(1, 1, 7)) as port, pytest.raises(NetworkError, match="does not call itself"):
+        echo(dimse(port))
 
 
 def test_a_large_file_may_take_longer_than_a_server_may_be_silent(tmp_path: Path, studies: dict[str, Path]) -> None:
