@@ -36,7 +36,9 @@ EFFECTS: dict[Cause, dict[str, float]] = {
 DEATH_AFTER_RECURRENCE_PER_YEAR = 0.21
 TUMOUR_REACH_MM = 18.0
 PORTAL_REACH_MM = 8.0
-BACKGROUND, NEAR_TUMOUR, NEAR_PORTAL, NEARNESS_FADES_YEARS = 0.15, 2.5, 0.6, 4.0
+# Chosen so that maps can be told apart: over the years of recurrence the law itself has a voxel AUC of 0.70 at its own
+# sites, the nearness to tumours 0.60.
+BACKGROUND, NEAR_TUMOUR, NEAR_PORTAL, NEARNESS_FADES_YEARS = 0.05, 2.5, 2.0, 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
