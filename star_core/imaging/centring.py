@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from star_core.types import BoolArray, CentringRule, Geometry, Structure
+from star_core.imaging.geometry import crop_to, shrink_mask
+from star_core.types import BoolArray, CentringRule, DoubleArray, Geometry, Structure
 
 _SKELETON_MM = 2.0
+_LIVER_REACH_MM = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +30,31 @@ def find_centre(bits: NDArray[np.uint8] | None, geometry: Geometry) -> Centre:
     """
     if bits is not None:
         portal = (bits & np.uint8(Structure.PORTAL_VEINS)) != 0
-        branching = find_portal_bifurcation(portal, geometry)
-        if branching is not None:
-            return Centre(CentringRule.PORTAL_BIFURCATION, branching)
         liver = (bits & np.uint8(Structure.LIVER)) != 0
+        branching = find_portal_bifurcation(portal, liver, geometry)
+        if branching is not None:
+            return Centre(CentringRule.PORTAL_BIFURCATION, float(branching[0]))
         for rule, mask in ((CentringRule.PORTAL_CENTROID, portal & liver), (CentringRule.LIVER_CENTROID, liver)):
             if mask.any():
                 return Centre(rule, _centroid_slice(mask))
     return Centre(CentringRule.VOLUME_CENTRE, (geometry.shape[0] - 1) / 2)
 
 
-def find_portal_bifurcation(portal: BoolArray, geometry: Geometry) -> float | None:
-    """Return the slice index where the main portal vein branches, ``None`` when the mask has no branch.
+def find_portal_bifurcation(portal: BoolArray, liver: BoolArray, geometry: Geometry) -> DoubleArray | None:
+    """Return the voxel index (3,) where the main portal vein branches, ``None`` when the mask has no branch.
 
     The largest connected piece is thinned to its centre line; among the places where three lines meet, the one in the
-    thickest vessel is the bifurcation of the main trunk.
+    thickest vessel is the bifurcation of the main trunk. Only places at the liver count, where there are any: a mask
+    may reach down to the splenic and mesenteric veins, which meet in a vessel as thick.
     """
     if not portal.any():
         return None
     from scipy.ndimage import convolve, distance_transform_edt, label
     from skimage.morphology import skeletonize
 
-    box, start = _crop(portal)
+    box, start = crop_to(portal)
     steps = [max(1, round(_SKELETON_MM / mm)) for mm in geometry.spacing_mm]
-    coarse: BoolArray = _shrink(box, steps)
+    coarse: BoolArray = shrink_mask(box, steps)
     labels, count = label(coarse, structure=np.ones((3, 3, 3)))
     if count > 1:
         coarse = np.asarray(labels) == (1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
@@ -62,22 +65,20 @@ def find_portal_bifurcation(portal: BoolArray, geometry: Geometry) -> float | No
         return None
     coarse_mm = [mm * step for mm, step in zip(geometry.spacing_mm, steps, strict=True)]
     radius_mm = distance_transform_edt(np.pad(coarse, 1), sampling=coarse_mm)[1:-1, 1:-1, 1:-1]
-    place = np.unravel_index(int(np.argmax(np.where(branch, radius_mm, -1.0))), branch.shape)
-    return float(start[0] + (place[0] + 0.5) * steps[0] - 0.5)
+    places = np.array(start) + (np.argwhere(branch) + 0.5) * np.array(steps) - 0.5
+    thickness_mm = np.where(_are_near(places, liver, geometry), radius_mm[branch], 0.0)
+    best: DoubleArray = places[int(np.argmax(thickness_mm if thickness_mm.any() else radius_mm[branch]))]
+    return best
 
 
-def _crop(mask: BoolArray) -> tuple[BoolArray, tuple[int, ...]]:
-    bounds = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    slices = tuple(slice(int(b[0]), int(b[-1]) + 1) for b in bounds)
-    return mask[slices], tuple(int(b[0]) for b in bounds)
-
-
-def _shrink(mask: BoolArray, steps: list[int]) -> BoolArray:
-    """Return the mask on blocks of ``steps`` voxels; a block counts when any voxel in it does."""
-    padded = np.pad(mask, [(0, -size % step) for size, step in zip(mask.shape, steps, strict=True)])
-    d, h, w = (size // step for size, step in zip(padded.shape, steps, strict=True))
-    blocks: BoolArray = np.asarray(padded.reshape(d, steps[0], h, steps[1], w, steps[2]).any(axis=(1, 3, 5)))
-    return blocks
+def _are_near(places: DoubleArray, liver: BoolArray, geometry: Geometry) -> BoolArray:
+    """Tell which voxel indices (N, 3) lie within the liver's reach."""
+    reach = [int(np.ceil(_LIVER_REACH_MM / mm)) for mm in geometry.spacing_mm]
+    near = np.zeros(len(places), dtype=bool)
+    for number, place in enumerate(places.round().astype(int)):
+        box = tuple(slice(max(0, at - by), at + by + 1) for at, by in zip(place, reach, strict=True))
+        near[number] = bool(liver[box].any())
+    return near
 
 
 def _centroid_slice(mask: BoolArray) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from star_core.types import FloatArray, Geometry
+from star_core.types import BoolArray, FloatArray, Geometry
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
@@ -81,3 +82,19 @@ def resample_to(values: FloatArray, source: Geometry, target: Geometry, *, outsi
         position = in_plane + (to_source[:3, 0] * index + to_source[:3, 3])[:, None, None]
         out[index] = map_coordinates(values, position, order=1, mode="constant", cval=outside)
     return out
+
+
+def crop_to(mask: BoolArray) -> tuple[BoolArray, tuple[int, int, int]]:
+    """Return the box (D, H, W) around what is set in a mask that is not empty, and the box's first voxel."""
+    bounds = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    box = tuple(slice(int(b[0]), int(b[-1]) + 1) for b in bounds)
+    first = (int(bounds[0][0]), int(bounds[1][0]), int(bounds[2][0]))
+    return mask[box], first
+
+
+def shrink_mask(mask: BoolArray, steps: Sequence[int]) -> BoolArray:
+    """Return the mask on blocks of ``steps`` voxels along each axis; a block counts when any voxel in it does."""
+    padded = np.pad(mask, [(0, -size % step) for size, step in zip(mask.shape, steps, strict=True)])
+    d, h, w = (size // step for size, step in zip(padded.shape, steps, strict=True))
+    blocks: BoolArray = np.asarray(padded.reshape(d, steps[0], h, steps[1], w, steps[2]).any(axis=(1, 3, 5)))
+    return blocks
