@@ -17,7 +17,9 @@ from star_core.clinical.record import record_to_mapping, validate_record
 from star_core.cohort.prepare import build_model_input
 from star_core.errors import BundleError
 from star_core.explain.gradcam import BONE_RULE, ExplainedOutcome, Heatmap, compute_gradcam, share_by_organ
-from star_core.explain.regions import compute_region_risks
+from star_core.explain.regions import compute_region_risks, compute_segment_risks
+from star_core.imaging.couinaud.landmarks import find_landmarks
+from star_core.imaging.couinaud.segments import doubt_landmarks
 from star_core.imaging.follow_up import prepare_follow_up
 from star_core.imaging.liver import estimate_liver
 from star_core.imaging.registration import register_rigid
@@ -29,6 +31,7 @@ from star_core.types import (
     Assessment,
     Case,
     Cause,
+    CouinaudLandmarks,
     DoubleArray,
     Finding,
     FollowUpInput,
@@ -38,6 +41,7 @@ from star_core.types import (
     ModelInput,
     ProgressCallback,
     Provenance,
+    RegionRisk,
     Severity,
     Structure,
     Volume,
@@ -54,6 +58,7 @@ class _SeenScan:
     scans: tuple[Volume, ...]
     masks: Masks | None
     model_input: ModelInput
+    landmarks: CouinaudLandmarks
     findings: tuple[Finding, ...]
     features: ImageFeatures | None
 
@@ -110,15 +115,24 @@ class Assessor:
         prediction = predict(self._network, model_input, self.card.at_risk, features=seen.features, device=self._device)
         self._seen = replace(seen, features=prediction.features)
         progress(3, _STEPS)
+        landmarks = case.landmarks or seen.landmarks
         regions = compute_region_risks(prediction.risk_map, model_input)
+        segments = compute_segment_risks(prediction.risk_map, model_input, landmarks)
         progress(_STEPS, _STEPS)
         assessment = Assessment(
             case_id=case.case_id,
             forecast=prediction.forecast,
             risk_map=prediction.risk_map,
             regions=regions,
+            segments=segments,
+            landmarks=landmarks,
             model_input=model_input,
-            findings=(*self._findings_on_model(), *seen.findings, *validate_record(case.clinical)),
+            findings=(
+                *self._findings_on_model(),
+                *seen.findings,
+                *doubt_landmarks(landmarks),
+                *validate_record(case.clinical),
+            ),
             provenance=self._provenance(case, model_input),
         )
         details: dict[str, str | int] = {
@@ -165,7 +179,8 @@ class Assessor:
             if year > min(case.scans)
         )
         findings = (*volume.findings, *(() if masks is None else masks.findings), *estimated, *model_input.findings)
-        return _SeenScan(scans, masks, replace(model_input, follow_ups=follow_ups), findings, None)
+        landmarks = find_landmarks(structures)
+        return _SeenScan(scans, masks, replace(model_input, follow_ups=follow_ups), landmarks, findings, None)
 
     def _prepare_follow_up(self, later: Volume, year: int, first: Volume, model_input: ModelInput) -> FollowUpInput:
         """Return a later scan on the first one's model grid; scans of another space are registered."""
@@ -272,14 +287,12 @@ def to_forecast_json(assessment: Assessment) -> dict[str, object]:
         "intervals": _intervals_of_survival(forecast),
         "at_risk": forecast.at_risk.tolist(),
         "supported": forecast.supported.tolist(),
-        "regions": [
-            {
-                "name": region.name,
-                "volume_ml": region.volume_ml,
-                "cumulative_incidence": region.cumulative_incidence.tolist(),
-            }
-            for region in assessment.regions
-        ],
+        "regions": [_region_json(region) for region in assessment.regions],
+        "segments": [_region_json(segment) for segment in assessment.segments],
+        "landmarks": {
+            name.value: {"lps_mm": list(point), "origin": assessment.landmarks.origins[name].value}
+            for name, point in assessment.landmarks.points_mm.items()
+        },
         "quality": [_finding_json(finding) for finding in assessment.findings],
         "provenance": _provenance_json(assessment.provenance),
     }
@@ -319,6 +332,14 @@ def write_shares_json(attention: Attention, path: Path) -> None:
     }
     with new_file(path) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _region_json(region: RegionRisk) -> dict[str, object]:
+    return {
+        "name": region.name,
+        "volume_ml": region.volume_ml,
+        "cumulative_incidence": region.cumulative_incidence.tolist(),
+    }
 
 
 def _finding_json(finding: Finding) -> dict[str, str]:

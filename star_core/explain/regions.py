@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from star_core.types import BoolArray, FloatArray, ModelInput, RegionRisk, RiskMap, Structure
+from star_core.imaging.couinaud.segments import label_segments
+from star_core.types import (
+    SEGMENTS,
+    BoolArray,
+    CouinaudLandmarks,
+    FloatArray,
+    ModelInput,
+    RegionRisk,
+    RiskMap,
+    Structure,
+)
 
 NEAR_MM = 10.0
 FAR_MM = 30.0
@@ -24,6 +34,25 @@ def compute_region_risks(risk_map: RiskMap, model_input: ModelInput) -> tuple[Re
         _to_risk(name, region, risk_map, tissue_ml) for name, region in _partition(model_input).items() if region.any()
     ]
     return (whole, *[part for part in parts if part.volume_ml > 0.0])
+
+
+def compute_segment_risks(
+    risk_map: RiskMap, model_input: ModelInput, landmarks: CouinaudLandmarks
+) -> tuple[RegionRisk, ...]:
+    """Return the tissue at risk of each Couinaud segment that has any, I first; the parts add up to the liver's risk.
+
+    Raises
+    ------
+    SegmentationError
+        When the landmarks' planes are out of order.
+    """
+    tissue_ml = model_input.at_risk_fraction * risk_map.geometry.voxel_volume_ml
+    labels = label_segments(tissue_ml > 0.0, risk_map.geometry, landmarks)
+    return tuple(
+        _to_risk(f"Segment {segment}", labels == number, risk_map, tissue_ml)
+        for number, segment in enumerate(SEGMENTS, start=1)
+        if (labels == number).any()
+    )
 
 
 def _partition(model_input: ModelInput) -> dict[str, BoolArray]:

@@ -144,7 +144,7 @@ def _build_years(assessment: Assessment) -> tuple[YearRow, ...]:
 
 def _build_regions(assessment: Assessment) -> tuple[tuple[str, str, str, str, str], ...]:
     rows = []
-    for region in assessment.regions:
+    for region in (*assessment.regions, *assessment.segments):
         risks = [f"{100.0 * region.cumulative_incidence[year - 1]:.2f}" for year in HEADLINE_YEARS]
         rows.append((region.name, f"{region.volume_ml:.0f}", risks[0], risks[1], risks[2]))
     return tuple(rows)

@@ -139,7 +139,10 @@ _YEAR_NOTE = (
     "Per cent, with 90 % model-uncertainty interval. Recurrence and death are first events; with event-free survival "
     "they add up to 100. Grey years: fewer than 10 training patients at risk."
 )
-_REGION_NOTE = "Cumulative risk of recurrence inside the region, in per cent. The parts add up to the first row."
+_REGION_NOTE = (
+    "Cumulative risk of recurrence inside the region, in per cent. The parts by distance add up to the first row, and "
+    "so do Couinaud's segments, which are cut by planes through landmarks."
+)
 
 
 def _note(text: str) -> Flowable:

@@ -40,7 +40,7 @@ class RegionsPanel(QWidget):
         self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         for column in (1, 2):
             self.table.horizontalHeader().setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-        note = QLabel("The parts add up to the first row. Location is unvalidated.")
+        note = QLabel("Parts by distance, and segments, each add up to the first row. Location is unvalidated.")
         note.setProperty("role", "faint")
         note.setWordWrap(True)
         layout = QVBoxLayout(self)
@@ -53,7 +53,7 @@ class RegionsPanel(QWidget):
         self._take(session.assessment)
 
     def _take(self, assessment: Assessment | None) -> None:
-        self._regions = () if assessment is None else assessment.regions
+        self._regions = () if assessment is None else (*assessment.regions, *assessment.segments)
         self.table.setRowCount(len(self._regions))
         for row, region in enumerate(self._regions):
             self._set(row, 0, region.name)

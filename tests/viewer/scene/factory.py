@@ -10,9 +10,12 @@ from star_core.types import (
     Case,
     Cause,
     CentringRule,
+    CouinaudLandmarks,
     DoubleArray,
     Forecast,
     Geometry,
+    Landmark,
+    LandmarkOrigin,
     Masks,
     ModelInput,
     Provenance,
@@ -135,6 +138,19 @@ def build_risk_map(geometry: Geometry | None = None) -> RiskMap:
     return RiskMap(density_per_ml=density, geometry=geometry)
 
 
+def build_landmarks() -> CouinaudLandmarks:
+    """Landmarks of a liver that lies to the right of the cava at the origin."""
+    points_mm = {
+        Landmark.VENA_CAVA: (0.0, 0.0, 40.0),
+        Landmark.RIGHT_VEIN: (-60.0, -10.0, 20.0),
+        Landmark.MIDDLE_VEIN: (-20.0, -55.0, 20.0),
+        Landmark.LEFT_VEIN: (30.0, -50.0, 20.0),
+        Landmark.BIFURCATION: (0.0, -35.0, 0.0),
+        Landmark.LEFT_PORTAL: (30.0, -50.0, 10.0),
+    }
+    return CouinaudLandmarks(points_mm=points_mm, origins=dict.fromkeys(Landmark, LandmarkOrigin.VESSEL))
+
+
 def build_assessment(risk_map: RiskMap | None = None) -> Assessment:
     risk_map = risk_map or build_risk_map()
     liver = risk_map.density_per_ml.sum(axis=(1, 2, 3), dtype=np.float64) * risk_map.geometry.voxel_volume_ml
@@ -152,6 +168,8 @@ def build_assessment(risk_map: RiskMap | None = None) -> Assessment:
         ),
         risk_map=risk_map,
         regions=(),
+        segments=(),
+        landmarks=build_landmarks(),
         model_input=ModelInput(
             image=np.zeros((1, *shape), np.float32),
             fractions=np.zeros((5, *shape), np.float32),

@@ -1,0 +1,1 @@
+"""Couinaud's segments: landmarks, and the liver cut by planes through them."""
