@@ -1,39 +1,41 @@
-"""The liver estimate for a CT without segmentation."""
+"""The automatic liver."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from star_core.api import open_case
 from star_core.cohort.demo import draw_demo_patient
-from star_core.imaging.liver import estimate_liver
-from star_core.types import Geometry, Severity, Structure, Volume
+from star_core.errors import CancelledError
+from star_core.imaging.liver import Phase, segment_liver
+from star_core.types import BoolArray, Case, Geometry, Severity, Structure, Volume
 
 
-def dice(a: np.ndarray, b: np.ndarray) -> float:
+def dice(a: BoolArray, b: BoolArray) -> float:
     return float(2 * (a & b).sum() / (a.sum() + b.sum()))
 
 
-def test_the_demonstration_patients_liver_is_found() -> None:
-    case = draw_demo_patient()
-    assert case.masks is not None
-    mask, findings = estimate_liver(case.baseline_scan)
-    assert dice(mask, case.masks.mask_of(Structure.LIVER)) > 0.8
-    assert findings[0].code == "liver-estimated"
+def codes(volume: Volume) -> set[str]:
+    return {finding.code for finding in segment_liver(volume).findings}
 
 
-def test_a_scan_without_a_liver_is_told() -> None:
-    geometry = Geometry(shape=(20, 64, 64), affine_lps=np.diag([5.0, 5.0, 5.0, 1.0]))
-    air = Volume(voxels_hu=np.full(geometry.shape, -1000, np.int16), geometry=geometry, series_uid="1")
-    mask, findings = estimate_liver(air)
-    assert not mask.any()
-    assert [finding.severity for finding in findings] == [Severity.WARNING, Severity.REFUSAL]
+@pytest.fixture(scope="module")
+def demo() -> Case:
+    return draw_demo_patient()
 
 
-def test_a_real_liver_is_found(ircad_folder: Path) -> None:
-    case = open_case(ircad_folder)
-    assert case.masks is not None
-    mask, _ = estimate_liver(case.baseline_scan)
-    assert dice(mask, case.masks.mask_of(Structure.LIVER)) > 0.85
+@pytest.fixture(scope="module")
+def demo_liver(demo: Case) -> BoolArray:
+    assert demo.masks is not None
+    return demo.masks.mask_of(Structure.LIVER)
+
+
+def test_the_demonstration_patients_liver_is_found(demo: Case, demo_liver: BoolArray) -> None:
+    found = segment_liver(demo.baseline_scan)
+    assert dice(found.mask, demo_liver) > 0.9
+    assert found.findings[0].code == "liver-estimated"
+    assert found.volume_ml == pytest.approx(found.mask.sum() * demo.baseline_scan.geometry.voxel_volume_ml)
