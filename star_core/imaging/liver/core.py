@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from star_core.imaging.liver.grid import WorkingGrid, build_working_grid
+from star_core.imaging.liver.grid import WorkingGrid, block_factors, build_working_grid
 from star_core.imaging.liver.morphology import cut_bridges, fill_holes, grow, largest_piece
 from star_core.imaging.liver.surroundings import Surroundings
 from star_core.types import BoolArray, FloatArray
@@ -71,9 +71,9 @@ def find_core(grid: WorkingGrid, smooth_hu: FloatArray, around: Surroundings) ->
 
 def _find_seed(grid: WorkingGrid, around: Surroundings) -> BoolArray:
     """Return the largest compact piece of even grey right of the spine, searched on a coarser grid."""
-    factor_mm = _LEVEL_CELL_MM
     hidden = np.where(around.possible, grid.hu, -1000.0).astype(np.int16)
-    coarse = build_working_grid(hidden, grid.spacing_mm, cell_mm=factor_mm)
+    factors = block_factors(hidden.shape, grid.spacing_mm, _LEVEL_CELL_MM)
+    coarse = build_working_grid(hidden, grid.spacing_mm, factors=factors)
     right = np.zeros(coarse.hu.shape, dtype=bool)
     middle = around.spine_column / coarse.factors[2] + _BEYOND_SPINE_MM / coarse.spacing_mm[2]
     right[:, :, : max(1, int(middle))] = True

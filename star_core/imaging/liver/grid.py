@@ -37,7 +37,7 @@ class WorkingGrid:
         z, y, x = (first + side.start for first, side in zip(self.start, box, strict=True))
         return replace(self, hu=self.hu[box], start=(z, y, x))
 
-    def cells_of(self, indices: DoubleArray, axis: int) -> DoubleArray:
+    def cells_of(self, indices: NDArray[np.int64], axis: int) -> DoubleArray:
         """Return where voxel centres lie along one axis, in cells from this grid's first cell."""
         cells: DoubleArray = (indices + 0.5) / self.factors[axis] - 0.5 - self.start[axis]
         return cells
@@ -47,14 +47,14 @@ def build_working_grid(
     voxels_hu: NDArray[np.int16],
     spacing_mm: Spacing,
     *,
-    cell_mm: float = CELL_MM,
+    factors: tuple[int, int, int] | None = None,
     first: tuple[int, int, int] = (0, 0, 0),
 ) -> WorkingGrid:
-    """Average blocks of canonical voxels (D, H, W) to cells of about ``cell_mm``, slab by slab.
+    """Average blocks of canonical voxels (D, H, W) to cells of about 3 mm, slab by slab.
 
-    ``first`` is the voxel of the CT at which ``voxels_hu`` begins, a multiple of the factors.
+    ``factors`` asks for other cells; ``first`` is the CT's voxel at which ``voxels_hu`` begins, a multiple of them.
     """
-    factors = block_factors(voxels_hu.shape, spacing_mm, cell_mm)
+    factors = factors or block_factors(voxels_hu.shape, spacing_mm)
     depth, height, width = (size // factor for size, factor in zip(voxels_hu.shape, factors, strict=True))
     hu = np.empty((depth, height, width), dtype=np.float32)
     for index in range(depth):

@@ -98,11 +98,11 @@ def _candidates(
 
 
 def _mostly(known: BoolArray, piece: BoolArray) -> bool:
-    return 2 * np.count_nonzero(known & piece) > np.count_nonzero(piece)
+    return bool(2 * np.count_nonzero(known & piece) > np.count_nonzero(piece))
 
 
 def _is_enclosed(piece: BoolArray, liver: BoolArray, silent: BoolArray, grid: WorkingGrid) -> bool:
     distance = depth_mm(~piece, grid.spacing_mm)
     shell = (distance > _SHELL_MM[0]) & (distance <= _SHELL_MM[1]) & ~silent
     asked = np.count_nonzero(shell)
-    return asked > 0 and np.count_nonzero(shell & liver) > _LEAST_ENCLOSED * asked
+    return bool(asked > 0 and np.count_nonzero(shell & liver) > _LEAST_ENCLOSED * asked)

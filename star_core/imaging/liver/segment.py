@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from star_core.imaging.geometry import to_canonical
 from star_core.imaging.liver.border import refine_border
+from star_core.imaging.liver.clicks import Click, refine_liver
 from star_core.imaging.liver.core import find_core
 from star_core.imaging.liver.grid import WorkingGrid, build_working_grid, smooth_within_edges
 from star_core.imaging.liver.lesions import add_lesions
@@ -18,6 +20,7 @@ from star_core.imaging.liver.surroundings import Surroundings, find_region, find
 from star_core.types import BoolArray, Finding, FloatArray, ProgressCallback, Severity, Volume, ignore_progress
 
 _STEPS = 4
+_VOLUME_CODES = ("liver-estimated", "liver-implausible")
 # From a remnant that is just enough to live on to a liver full of metastases.
 PLAUSIBLE_ML = (300.0, 4000.0)
 _FEWEST_CELLS = 8
@@ -112,10 +115,33 @@ def segment_liver(volume: Volume, *, progress: ProgressCallback = ignore_progres
     return LiverSegmentation(mask=mask, volume_ml=volume_ml, level_hu=core.level_hu, phase=phase, findings=findings)
 
 
+def mend_liver(volume: Volume, found: LiverSegmentation, clicks: Sequence[Click]) -> LiverSegmentation:
+    """Return a segmentation corrected by clicks; see :func:`star_core.imaging.liver.clicks.refine_liver`.
+
+    Raises
+    ------
+    SegmentationError
+        When a click lies outside the CT.
+    """
+    mask = refine_liver(volume, found.mask, clicks)
+    volume_ml = float(np.count_nonzero(mask)) * volume.geometry.voxel_volume_ml
+    others = tuple(finding for finding in found.findings if finding.code not in _VOLUME_CODES)
+    return replace(found, mask=mask, volume_ml=volume_ml, findings=(*_about_volume(volume_ml, len(clicks)), *others))
+
+
+def describe_foreign_liver(volume: Volume, mask: BoolArray, program: str) -> LiverSegmentation:
+    """Return another program's liver (D, H, W) with the findings on its volume and where it is cut off."""
+    volume_ml = float(np.count_nonzero(mask)) * volume.geometry.voxel_volume_ml
+    canonical, geometry = to_canonical(mask, volume.geometry)
+    level = float(np.median(volume.voxels_hu[mask])) if mask.any() else None
+    findings = (*_about_volume(volume_ml, by=program), *_about_edges(canonical, geometry.spacing_mm))
+    return LiverSegmentation(mask=mask, volume_ml=volume_ml, level_hu=level, phase=None, findings=findings)
+
+
 def find_phase(
     level_hu: float, liver: BoolArray, grid: WorkingGrid, smooth_hu: FloatArray, around: Surroundings
 ) -> Phase:
-    """Tell from kidneys, heart and vessels beside the liver whether contrast medium was given, and from the liver when."""
+    """Tell from kidneys, heart and vessels whether contrast medium was given, and from the liver when."""
     if level_hu >= _PORTAL_HU:
         return Phase.PORTAL_VENOUS
     z = box_around(liver, 0.0, grid.spacing_mm)[0]
@@ -130,10 +156,10 @@ def _nothing(mask: BoolArray) -> LiverSegmentation:
     return LiverSegmentation(mask=mask, volume_ml=0.0, level_hu=None, phase=None, findings=_about_volume(0.0))
 
 
-def _about_volume(volume_ml: float) -> tuple[Finding, ...]:
+def _about_volume(volume_ml: float, clicks: int = 0, by: str = "the program from grey values") -> tuple[Finding, ...]:
+    how = f"corrected by {clicks} click{'s' if clicks > 1 else ''}" if clicks else "not checked by a reader"
     message = (
-        f"The liver ({volume_ml:.0f} ml) was found by the program from grey values and was not checked by a reader: "
-        "tumours and vessels in it are not told apart."
+        f"The liver ({volume_ml:.0f} ml) was found by {by} and {how}: tumours and vessels in it are not told apart."
     )
     estimated = Finding(code="liver-estimated", severity=Severity.WARNING, message=message)
     if PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1]:
@@ -167,18 +193,7 @@ def _about_scan(
     grid: WorkingGrid,
     coarse: BoolArray,
 ) -> tuple[Finding, ...]:
-    findings = []
-    cell_cm2 = spacing_mm[1] * spacing_mm[2] / 100.0
-    cut = [
-        name
-        for name, index in (("below", 0), ("above", -1))
-        if np.count_nonzero(canonical[index]) * cell_cm2 > _CUT_CM2
-    ]
-    if cut:
-        message = (
-            f"The liver is cut off {' and '.join(cut)} by the edge of the scan: its volume is that of the part seen."
-        )
-        findings.append(Finding(code="liver-cut-off", severity=Severity.WARNING, message=message))
+    findings = list(_about_edges(canonical, spacing_mm))
     z = box_around(coarse, 0.0, grid.spacing_mm)[0]
     first, last = ((side + grid.start[0]) * grid.factors[0] for side in (z.start, z.stop))
     if int(voxels_hu[first:last].max(initial=0)) >= _METAL_HU:
@@ -188,3 +203,13 @@ def _about_scan(
         message = f"Slices are {spacing_mm[0]:.1f} mm apart: the liver's upper and lower ends are uncertain by as much."
         findings.append(Finding(code="liver-thick-slices", severity=Severity.NOTE, message=message))
     return tuple(findings)
+
+
+def _about_edges(canonical: BoolArray, spacing_mm: tuple[float, float, float]) -> tuple[Finding, ...]:
+    voxel_cm2 = spacing_mm[1] * spacing_mm[2] / 100.0
+    ends = (("below", canonical[0]), ("above", canonical[-1]))
+    cut = " and ".join(name for name, end in ends if np.count_nonzero(end) * voxel_cm2 > _CUT_CM2)
+    if not cut:
+        return ()
+    message = f"The liver is cut off {cut} by the edge of the scan: its volume is that of the part seen."
+    return (Finding(code="liver-cut-off", severity=Severity.WARNING, message=message),)

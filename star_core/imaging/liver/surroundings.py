@@ -20,7 +20,7 @@ _LUNGS_FOR_DIAPHRAGM_ML = 100.0
 _RISE_TO_HEART = 0.3
 _DOME_SHARE = 0.55
 # How far above the diaphragm found, under the heart and under lung, tissue may still be liver.
-_ABOVE_UNDER_HEART_MM, _ABOVE_UNDER_LUNG_MM = 3.0, 9.0
+_ABOVE_UNDER_HEART_MM, _ABOVE_UNDER_LUNG_MM = 5.0, 9.0
 # Ribs lie within this of the skin, and less than twice the second number apart.
 _WALL_MM, _RIB_GAP_MM = 45.0, 14.0
 # Muscle, diaphragm and pleura between a rib and the liver.
@@ -127,14 +127,14 @@ def find_spine_column(hu: FloatArray, body: BoolArray, spacing_mm: Spacing) -> i
     """Return the column with most bone in the middle half of the body; the body's middle where there is no bone."""
     columns = np.flatnonzero(body.any(axis=(0, 1)))
     if columns.size == 0:
-        return hu.shape[2] // 2
+        return int(hu.shape[2]) // 2
     first, last = int(columns[0]), int(columns[-1])
     bone = np.count_nonzero(body & (hu > _BONE_HU), axis=(0, 1)).astype(float)
     quarter = (last - first) // 4
     middle = ndimage.gaussian_filter1d(bone, 10.0 / spacing_mm[2])[first + quarter : last - quarter + 1]
     if middle.size == 0 or middle.max() <= 0:
         return (first + last) // 2
-    return first + quarter + int(np.argmax(middle))
+    return int(first + quarter + np.argmax(middle))
 
 
 def _find_space_before_spine(hu: FloatArray, body: BoolArray, spine: int, spacing_mm: Spacing) -> BoolArray:
@@ -183,7 +183,7 @@ def _trim_overhang(lung: BoolArray, spacing_mm: Spacing) -> DoubleArray:
 
     Columns must run from the side of the patient to the middle.
     """
-    has_lung = lung.any(axis=0)
+    has_lung: BoolArray = np.asarray(lung.any(axis=0))
     bottom_mm = np.where(has_lung, np.argmax(lung, axis=0) * spacing_mm[0], np.nan)
     surface = np.full(bottom_mm.shape, np.nan)
     for row in range(bottom_mm.shape[0]):
