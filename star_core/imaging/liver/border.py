@@ -40,8 +40,8 @@ class _Sides:
 
 def refine_border(
     voxels_hu: NDArray[np.int16], spacing_mm: Spacing, coarse: BoolArray, grid: WorkingGrid, out: BoolArray
-) -> None:
-    """Write the liver into ``out``, a boolean view on the canonical CT's voxels (D, H, W).
+) -> tuple[slice, slice, slice]:
+    """Write the liver into ``out``, a boolean view on the canonical CT's voxels (D, H, W), and return where.
 
     Parameters
     ----------
@@ -59,6 +59,7 @@ def refine_border(
         places = [(float(height), rows, columns) for height in heights]
         votes = _vote(voxels_hu[low:high, box[1], box[2]], spacing_mm, sides, places)
         out[first:last, box[1], box[2]] = votes[first - low : last - low] > 0
+    return box
 
 
 def _measure_sides(coarse: BoolArray, grid: WorkingGrid) -> _Sides:

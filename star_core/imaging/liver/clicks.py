@@ -24,7 +24,7 @@ _LEAST_WIDTH_HU, _LARGEST_WIDTH_HU = 12.0, 30.0
 # A part hangs on what is beside it by a neck; openings are narrowed until the part runs out.
 _OPENINGS_MM = (9.0, 7.0, 5.0, 3.0, 1.0)
 _RUNS_OUT = 2.0
-_RIM_MM, _SEAM_MM = 6.0, 5.0
+_RIM_MM, _SEAM_MM = 4.0, 5.0
 _FAR_MM, _DEEP_MM = 12.0, 15.0
 
 
@@ -159,10 +159,11 @@ def _add(scene: _Scene) -> BoolArray:
     alike = missing & (np.abs(scene.smooth_hu - level) < width)
     spacing = scene.grid.spacing_mm
     part = (missing & (scene.distance_mm <= _BALL_MM)) | _part_at(alike, scene)
-    rim = grow(part, _RIM_MM, spacing) & missing & (np.abs(scene.smooth_hu - level) < 2 * width)
+    rim = grow(part, _RIM_MM, spacing) & missing & (np.abs(scene.smooth_hu - level) < 1.5 * width)
     joined = scene.liver | part | rim
-    seam = close_gaps(joined, _SEAM_MM, spacing) & soft & grow(part, 2 * _SEAM_MM, spacing)
-    return fill_holes(joined | seam)
+    beside = grow(part, 2 * _SEAM_MM, spacing)
+    seam = close_gaps(joined, _SEAM_MM, spacing) & soft & beside
+    return joined | (fill_holes(joined | seam) & beside)
 
 
 def _take_away(scene: _Scene) -> BoolArray:

@@ -15,7 +15,7 @@ from star_core.imaging.liver.clicks import Click, refine_liver
 from star_core.imaging.liver.core import find_core
 from star_core.imaging.liver.grid import WorkingGrid, build_working_grid, smooth_within_edges
 from star_core.imaging.liver.lesions import add_lesions
-from star_core.imaging.liver.morphology import box_around, cut_bridges
+from star_core.imaging.liver.morphology import box_around, cut_bridges, largest_piece
 from star_core.imaging.liver.surroundings import Surroundings, find_region, find_surroundings
 from star_core.types import BoolArray, Finding, FloatArray, ProgressCallback, Severity, Volume, ignore_progress
 
@@ -103,7 +103,8 @@ def segment_liver(volume: Volume, *, progress: ProgressCallback = ignore_progres
     progress(3, _STEPS)
     if not coarse.any():
         return _nothing(mask)
-    refine_border(voxels_hu, geometry.spacing_mm, coarse, grid, canonical)
+    box = refine_border(voxels_hu, geometry.spacing_mm, coarse, grid, canonical)
+    canonical[box] = largest_piece(canonical[box])
     volume_ml = float(np.count_nonzero(mask)) * volume.geometry.voxel_volume_ml
     phase = find_phase(core.level_hu, coarse, grid, smooth_hu, around)
     findings = (

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from star_core.api import open_case
-from star_core.cohort.demo import draw_demo_patient
 from star_core.errors import CancelledError, SegmentationError
 from star_core.imaging.liver import (
     Click,
@@ -20,6 +19,7 @@ from star_core.imaging.liver import (
     segment_liver,
 )
 from star_core.types import BoolArray, Geometry, Severity, Structure, Volume
+from tests.core.imaging.small_patient import draw_small_patient
 from tests.study_liver import click_like_a_reader
 
 
@@ -42,16 +42,7 @@ def crop(volume: Volume, first: int, last: int | None = None) -> Volume:
 
 @pytest.fixture(scope="module")
 def demo() -> tuple[Volume, BoolArray]:
-    """The demonstration patient with every second row and column, and the liver."""
-    case = draw_demo_patient()
-    assert case.masks is not None
-    volume = case.baseline_scan
-    affine = volume.geometry.affine_lps.copy()
-    affine[:, 1:3] *= 2
-    voxels = volume.voxels_hu[:, ::2, ::2]
-    depth, height, width = voxels.shape
-    geometry = Geometry(shape=(depth, height, width), affine_lps=affine)
-    return replace(volume, voxels_hu=voxels, geometry=geometry), case.masks.mask_of(Structure.LIVER)[:, ::2, ::2]
+    return draw_small_patient()
 
 
 @pytest.fixture(scope="module")
