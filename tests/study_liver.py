@@ -19,7 +19,7 @@ import numpy as np
 from scipy import ndimage
 
 from star_core.imaging.liver import Click, LiverSegmentation, refine_liver, segment_liver
-from star_core.imaging.liver.morphology import depth_mm
+from star_core.imaging.liver.morphology import box_around, depth_mm
 from star_core.types import BoolArray, Geometry, Structure, Volume
 
 CLICKS = 5
@@ -30,6 +30,8 @@ Example = tuple[Volume, BoolArray | None]
 
 def click_like_a_reader(found: BoolArray, reference: BoolArray, geometry: Geometry) -> Click | None:
     """Return a click in the deepest place of the largest part that is wrong by more than the border's 2 mm."""
+    box = box_around(found | reference, BORDER_MM, geometry.spacing_mm)
+    found, reference = found[box], reference[box]
     largest: tuple[int, BoolArray, BoolArray, bool] | None = None
     for belongs, wrong, other in ((True, reference & ~found, found), (False, found & ~reference, reference)):
         if not wrong.any():
@@ -44,8 +46,10 @@ def click_like_a_reader(found: BoolArray, reference: BoolArray, geometry: Geomet
     if largest is None:
         return None
     _, part, wrong, belongs = largest
-    depth = depth_mm(wrong, geometry.spacing_mm) * part
+    around = box_around(part, BORDER_MM, geometry.spacing_mm)
+    depth = depth_mm(wrong[around], geometry.spacing_mm) * part[around]
     place = np.array(np.unravel_index(int(np.argmax(depth)), depth.shape), dtype=float)
+    place += [outer.start + inner.start for outer, inner in zip(box, around, strict=True)]
     x, y, z = geometry.index_to_lps(place)
     return Click(point_lps_mm=(float(x), float(y), float(z)), belongs=belongs)
 
@@ -58,6 +62,8 @@ def dice(one: BoolArray, other: BoolArray) -> float:
 def surface_distances_mm(one: BoolArray, other: BoolArray, geometry: Geometry) -> tuple[float, float]:
     """Return the mean and the 95th percentile of the distances between two surfaces, both ways."""
     spacing = geometry.spacing_mm
+    box = box_around(one | other, BORDER_MM, spacing)
+    one, other = one[box], other[box]
     edges = [mask & ~ndimage.binary_erosion(mask, border_value=1) for mask in (one, other)]
     ways = [depth_mm(~edges[1 - number], spacing)[edges[number]] for number in (0, 1)]
     distances = np.concatenate(ways)

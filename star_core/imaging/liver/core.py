@@ -29,6 +29,8 @@ _SHADE_MM, _LARGEST_SHADE_HU = 20.0, 30.0
 _ROUNDS = 8
 # Necks to muscle, stomach, vena cava and kidney are thinner than twice this; lobes have thin edges of up to the other.
 _BRIDGE_MM, _EDGE_MM = 8.0, 9.0
+# A liver that is darker than this took up no contrast medium; its neighbours then have its grey, and hang on it by more.
+ENHANCED_LIVER_HU, _NATIVE_BRIDGE_MM = 80.0, 12.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,4 +118,5 @@ def _take_level(
     core: LiverCore, smooth_hu: FloatArray, local_hu: FloatArray, around: Surroundings, grid: WorkingGrid
 ) -> LiverCore:
     window = _window(core, smooth_hu, local_hu, around)
-    return replace(core, mask=largest_piece(cut_bridges(window, _BRIDGE_MM, grid.spacing_mm), core.mask))
+    bridge_mm = _BRIDGE_MM if core.level_hu >= ENHANCED_LIVER_HU else _NATIVE_BRIDGE_MM
+    return replace(core, mask=largest_piece(cut_bridges(window, bridge_mm, grid.spacing_mm), core.mask))

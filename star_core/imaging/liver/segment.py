@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from star_core.imaging.geometry import to_canonical
 from star_core.imaging.liver.border import refine_border
 from star_core.imaging.liver.clicks import Click, refine_liver
-from star_core.imaging.liver.core import find_core
+from star_core.imaging.liver.core import ENHANCED_LIVER_HU, find_core
 from star_core.imaging.liver.grid import WorkingGrid, build_working_grid, smooth_within_edges
 from star_core.imaging.liver.lesions import add_lesions
 from star_core.imaging.liver.morphology import box_around, cut_bridges, largest_piece
@@ -26,7 +26,6 @@ PLAUSIBLE_ML = (300.0, 4000.0)
 _FEWEST_CELLS = 8
 _ENHANCED_HU, _BONE_HU = 110.0, 400.0
 _ENHANCED_ML, _VESSEL_MM = 15.0, 5.0
-_PORTAL_HU = 80.0
 _METAL_HU = 2500
 _CUT_CM2 = 5.0
 _THICK_MM = 5.0
@@ -143,7 +142,7 @@ def find_phase(
     level_hu: float, liver: BoolArray, grid: WorkingGrid, smooth_hu: FloatArray, around: Surroundings
 ) -> Phase:
     """Tell from kidneys, heart and vessels whether contrast medium was given, and from the liver when."""
-    if level_hu >= _PORTAL_HU:
+    if level_hu >= ENHANCED_LIVER_HU:
         return Phase.PORTAL_VENOUS
     z = box_around(liver, 0.0, grid.spacing_mm)[0]
     bright = around.body[z] & ~around.wall[z] & (smooth_hu[z] > _ENHANCED_HU) & (grid.hu[z] < _BONE_HU)
