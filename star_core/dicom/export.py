@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from datetime import date
 from pathlib import Path
 
@@ -75,34 +77,39 @@ def write_segmentation(
     algorithm = hd.AlgorithmIdentificationSequence(
         name="STAR Viewer", version=star_core.__version__, family=hd.sr.CodedConcept("113076", "DCM", "Segmentation")
     )
-    segmentation = hd.seg.Segmentation(
-        source_images=slices,
-        pixel_array=pixels,
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[
-            hd.seg.SegmentDescription(
-                segment_number=number,
-                segment_label=_LABELS[structure][0],
-                segmented_property_category=hd.sr.CodedConcept("123037004", "SCT", "Anatomical Structure"),
-                segmented_property_type=hd.sr.CodedConcept(_LABELS[structure][1], "SCT", _LABELS[structure][2]),
-                algorithm_type=hd.seg.SegmentAlgorithmTypeValues["AUTOMATIC" if automatic else "SEMIAUTOMATIC"],
-                algorithm_identification=algorithm,
-            )
-            for number, structure in enumerate(present, start=1)
-        ],
-        series_instance_uid=masks.series_uid or generate_uid(),
-        # Number 100 and "Segmentation" mark the experts' drawings of the collection.
-        series_number=300 if automatic else 100,
-        series_description="Automatic segmentation" if automatic else "Segmentation",
-        sop_instance_uid=generate_uid(entropy_srcs=None if study else [masks.series_uid or volume.series_uid, "seg"]),
-        instance_number=1,
-        manufacturer=_MANUFACTURER,
-        manufacturer_model_name=_MANUFACTURER,
-        software_versions=star_core.__version__,
-        device_serial_number="1",
-        content_label="RESEARCH",
-        content_description="Research use only",
-    )
+    with warnings.catch_warnings():
+        # It would print a patient's name that has one component.
+        warnings.filterwarnings("ignore", message="The string", category=UserWarning)
+        segmentation = hd.seg.Segmentation(
+            source_images=slices,
+            pixel_array=pixels,
+            segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=[
+                hd.seg.SegmentDescription(
+                    segment_number=number,
+                    segment_label=_LABELS[structure][0],
+                    segmented_property_category=hd.sr.CodedConcept("123037004", "SCT", "Anatomical Structure"),
+                    segmented_property_type=hd.sr.CodedConcept(_LABELS[structure][1], "SCT", _LABELS[structure][2]),
+                    algorithm_type=hd.seg.SegmentAlgorithmTypeValues["AUTOMATIC" if automatic else "SEMIAUTOMATIC"],
+                    algorithm_identification=algorithm,
+                )
+                for number, structure in enumerate(present, start=1)
+            ],
+            series_instance_uid=masks.series_uid or generate_uid(),
+            # Number 100 and "Segmentation" mark the experts' drawings of the collection.
+            series_number=100 if study is None else 300,
+            series_description="Automatic segmentation" if automatic else "Segmentation",
+            sop_instance_uid=generate_uid(
+                entropy_srcs=None if study else [masks.series_uid or volume.series_uid, "seg"]
+            ),
+            instance_number=1,
+            manufacturer=_MANUFACTURER,
+            manufacturer_model_name=_MANUFACTURER,
+            software_versions=star_core.__version__,
+            device_serial_number="1",
+            content_label="RESEARCH",
+            content_description="Research use only",
+        )
     segmentation.save_as(path)
 
 
@@ -112,12 +119,11 @@ def _refer_to_study(slices: list[FileDataset], volume: Volume, study: StudyHeade
     # The frames of a multi-frame CT share one instance, which a segmentation of single slices cannot name.
     instances = instances if len(set(instances)) == len(slices) else ()
     for index, dataset in enumerate(slices):
+        dataset.PatientID = dataset.PatientName = ""
         for keyword, value in study.elements.items():
-            setattr(dataset, keyword, value)
-        if "PatientID" not in study.elements:
-            dataset.PatientID = ""
-        if "PatientName" not in study.elements:
-            dataset.PatientName = ""
+            # What breaks its element's own rules (PS3.5 6.2) cannot be written again, and is left out.
+            with contextlib.suppress(ValueError):
+                setattr(dataset, keyword, value)
         if instances:
             dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(instances[index])
 

@@ -163,7 +163,8 @@ def _add(scene: _Scene) -> BoolArray:
     joined = scene.liver | part | rim
     beside = grow(part, 2 * _SEAM_MM, spacing)
     seam = close_gaps(joined, _SEAM_MM, spacing) & soft & beside
-    return joined | (fill_holes(joined | seam) & beside)
+    added: BoolArray = joined | (fill_holes(joined | seam) & beside)
+    return added
 
 
 def _take_away(scene: _Scene) -> BoolArray:

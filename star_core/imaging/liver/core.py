@@ -29,7 +29,7 @@ _SHADE_MM, _LARGEST_SHADE_HU = 20.0, 30.0
 _ROUNDS = 8
 # Necks to muscle, stomach, vena cava and kidney are thinner than twice this; lobes have thin edges of up to the other.
 _BRIDGE_MM, _EDGE_MM = 8.0, 9.0
-# A liver that is darker than this took up no contrast medium; its neighbours then have its grey, and hang on it by more.
+# A darker liver took up no contrast medium; its neighbours then have its grey, and hang on it by more.
 ENHANCED_LIVER_HU, _NATIVE_BRIDGE_MM = 80.0, 12.0
 
 
