@@ -21,7 +21,7 @@ from star_core.explain.regions import compute_region_risks, compute_segment_risk
 from star_core.imaging.couinaud.landmarks import find_landmarks
 from star_core.imaging.couinaud.segments import doubt_landmarks
 from star_core.imaging.follow_up import prepare_follow_up
-from star_core.imaging.liver import estimate_liver
+from star_core.imaging.liver import segment_liver
 from star_core.imaging.registration import register_rigid
 from star_core.model.bundle import ModelBundle, read_preprocessing
 from star_core.model.predict import choose_device, predict
@@ -253,14 +253,14 @@ def _are_same(seen: tuple[Volume, ...], scans: tuple[Volume, ...]) -> bool:
 
 
 def _with_liver(volume: Volume, masks: Masks | None) -> tuple[Masks, tuple[Finding, ...]]:
-    """Return masks that hold a liver, estimated from the CT where none was segmented."""
+    """Return masks that hold a liver, found in the CT where none was segmented."""
     if masks is not None and masks.mask_of(Structure.LIVER).any():
         return masks, ()
-    liver, findings = estimate_liver(volume)
+    found = segment_liver(volume)
     bits = np.zeros(volume.geometry.shape, dtype=np.uint8) if masks is None else masks.bits.copy()
-    bits[liver] |= np.uint8(Structure.LIVER)
+    bits[found.mask] |= np.uint8(Structure.LIVER)
     known = Structure.LIVER if masks is None else masks.known | Structure.LIVER
-    return Masks(bits=bits, geometry=volume.geometry, known=known), findings
+    return Masks(bits=bits, geometry=volume.geometry, known=known), found.findings
 
 
 # --------------------------------------------------------------------------- forecast.json

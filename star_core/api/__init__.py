@@ -33,6 +33,7 @@ from star_core.api.cohorts import (
     write_twin_cohort,
 )
 from star_core.api.deidentify import deidentify, deidentify_studies
+from star_core.api.liver import LiverMethod, find_liver, mend_liver, segment_folder
 from star_core.api.measures import check_maps, compare_models, evaluate_model, run_benchmarks
 from star_core.api.models import fine_tune, install_model, train
 from star_core.api.network import (
@@ -71,6 +72,7 @@ from star_core.api.studies import (
 from star_core.model.registry import ModelInfo, activate_model, list_models
 
 __all__ = [
+    "LiverMethod",
     "ModelInfo",
     "SeriesInfo",
     "activate_model",
@@ -90,6 +92,7 @@ __all__ = [
     "evaluate_model",
     "explain_attention",
     "fetch_collection",
+    "find_liver",
     "find_scan",
     "find_series",
     "find_server",
@@ -108,6 +111,7 @@ __all__ = [
     "list_servers",
     "list_unfinished_imports",
     "load_assessor",
+    "mend_liver",
     "move_archive",
     "open_archive",
     "open_archived_case",
@@ -119,6 +123,7 @@ __all__ = [
     "retrieve_study",
     "run_benchmarks",
     "save_server",
+    "segment_folder",
     "send_files",
     "send_studies",
     "thumbnail",

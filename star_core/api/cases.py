@@ -145,7 +145,7 @@ def open_archived_case(
     study, _ = find_study(archive, series_id)
     drawings = find_segmentations(archive, series_id) if segmentation is None else (segmentation,)
     drawn = discover_files([path for drawing in drawings for path in archive.paths_of_series(drawing)])
-    scan = _choose_ct(discover_files(archive.paths_of_series(series_id)), None)
+    scan = choose_ct(discover_files(archive.paths_of_series(series_id)), None)
     record = _record_of_result(archive, study, series_id, result)
     case = _read_case(scan, drawn, record, progress, interpolate_gaps=interpolate_gaps)
     archive.mark_opened(study)
@@ -183,7 +183,7 @@ def _open_follow_up(path: Path, year: int, interpolate_gaps: bool) -> Volume:
         )
     if path.name.lower().endswith(NIFTI_SUFFIXES):
         return read_nifti_volume(path)
-    return read_volume(_choose_ct(discover_series(path), None), interpolate_gaps=interpolate_gaps)
+    return read_volume(choose_ct(discover_series(path), None), interpolate_gaps=interpolate_gaps)
 
 
 def _record_beside(folder: Path) -> Path | None:
@@ -236,7 +236,7 @@ def _open_dicom(
             f"No DICOM segmentation was found in {segmentation.name!r}.",
             remedy="Choose a DICOM SEG file that was drawn on this CT.",
         )
-    return _read_case(_choose_ct(found, series_uid), drawn, record, progress, interpolate_gaps=interpolate_gaps)
+    return _read_case(choose_ct(found, series_uid), drawn, record, progress, interpolate_gaps=interpolate_gaps)
 
 
 def _read_case(
@@ -251,7 +251,8 @@ def _read_case(
     return Case(case_id=to_pseudonym(volume), scans={0: volume}, masks=masks, clinical=record)
 
 
-def _choose_ct(found: Discovery, series_uid: str | None) -> SeriesFiles:
+def choose_ct(found: Discovery, series_uid: str | None) -> SeriesFiles:
+    """Return the CT series that was asked for, or the one with most slices."""
     scans = found.by_modality("CT")
     if series_uid is not None:
         for series in found.series:

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 import star_core
-from star_core.cli import audit, cohorts, console, deidentify, measures, models, pacs, patients, studies, training
+from star_core.cli import (
+    audit,
+    cohorts,
+    console,
+    deidentify,
+    measures,
+    models,
+    pacs,
+    patients,
+    segmentation,
+    studies,
+    training,
+)
 from star_core.errors import StarError
 
 app = typer.Typer(
@@ -18,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (patients, training, measures, deidentify):
+for part in (patients, segmentation, training, measures, deidentify):
     app.add_typer(part.app)
 app.add_typer(cohorts.app, name="cohort")
 app.add_typer(models.app, name="model")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 import star_core
+from star_core.dicom.study import StudyHeader
 from star_core.types import STRUCTURES, Masks, Structure, Volume
 
 _MANUFACTURER = "STAR Viewer"
@@ -38,47 +41,96 @@ def write_ct_series(volume: Volume, folder: Path, *, patient_id: str, patient_na
     return paths
 
 
-def write_segmentation(masks: Masks, volume: Volume, path: Path, *, patient_id: str, patient_name: str = "") -> None:
-    """Write structures as a binary, overlapping DICOM Segmentation of a CT series, with highdicom."""
+def write_segmentation(
+    masks: Masks,
+    volume: Volume,
+    path: Path,
+    *,
+    patient_id: str,
+    patient_name: str = "",
+    study: StudyHeader | None = None,
+    automatic: bool = False,
+) -> None:
+    """Write structures as a binary, overlapping DICOM Segmentation of a CT series, with highdicom.
+
+    Parameters
+    ----------
+    masks, volume
+        Structures on the CT's grid, and the CT.
+    patient_id, patient_name
+        Whose they are, where there is no ``study``.
+    study
+        The patient and study of a CT that was read from files; the object refers to that CT's own slices.
+    automatic
+        Whether a program drew them and no reader changed them (PS3.3 C.8.20.2, SegmentAlgorithmType).
+    """
     import highdicom as hd
 
-    slices = [_build_slice(volume, index, patient_id, patient_name) for index in range(volume.geometry.shape[0])]
+    slices = [
+        _build_slice(volume, index, patient_id, patient_name, with_pixels=False)
+        for index in range(volume.geometry.shape[0])
+    ]
+    if study is not None:
+        _refer_to_study(slices, volume, study)
     present = [structure for structure in STRUCTURES if masks.known & structure]
     pixels = np.stack([masks.mask_of(structure) for structure in present], axis=-1).astype(np.uint8)
     algorithm = hd.AlgorithmIdentificationSequence(
         name="STAR Viewer", version=star_core.__version__, family=hd.sr.CodedConcept("113076", "DCM", "Segmentation")
     )
-    segmentation = hd.seg.Segmentation(
-        source_images=slices,
-        pixel_array=pixels,
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[
-            hd.seg.SegmentDescription(
-                segment_number=number,
-                segment_label=_LABELS[structure][0],
-                segmented_property_category=hd.sr.CodedConcept("123037004", "SCT", "Anatomical Structure"),
-                segmented_property_type=hd.sr.CodedConcept(_LABELS[structure][1], "SCT", _LABELS[structure][2]),
-                algorithm_type=hd.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
-                algorithm_identification=algorithm,
-            )
-            for number, structure in enumerate(present, start=1)
-        ],
-        series_instance_uid=masks.series_uid or generate_uid(),
-        series_number=100,
-        series_description="Segmentation",
-        sop_instance_uid=generate_uid(entropy_srcs=[masks.series_uid or volume.series_uid, "seg"]),
-        instance_number=1,
-        manufacturer=_MANUFACTURER,
-        manufacturer_model_name=_MANUFACTURER,
-        software_versions=star_core.__version__,
-        device_serial_number="1",
-        content_label="RESEARCH",
-        content_description="Research use only",
-    )
+    with warnings.catch_warnings():
+        # It would print a patient's name that has one component.
+        warnings.filterwarnings("ignore", message="The string", category=UserWarning)
+        segmentation = hd.seg.Segmentation(
+            source_images=slices,
+            pixel_array=pixels,
+            segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=[
+                hd.seg.SegmentDescription(
+                    segment_number=number,
+                    segment_label=_LABELS[structure][0],
+                    segmented_property_category=hd.sr.CodedConcept("123037004", "SCT", "Anatomical Structure"),
+                    segmented_property_type=hd.sr.CodedConcept(_LABELS[structure][1], "SCT", _LABELS[structure][2]),
+                    algorithm_type=hd.seg.SegmentAlgorithmTypeValues["AUTOMATIC" if automatic else "SEMIAUTOMATIC"],
+                    algorithm_identification=algorithm,
+                )
+                for number, structure in enumerate(present, start=1)
+            ],
+            series_instance_uid=masks.series_uid or generate_uid(),
+            # Number 100 and "Segmentation" mark the experts' drawings of the collection.
+            series_number=100 if study is None else 300,
+            series_description="Automatic segmentation" if automatic else "Segmentation",
+            sop_instance_uid=generate_uid(
+                entropy_srcs=None if study else [masks.series_uid or volume.series_uid, "seg"]
+            ),
+            instance_number=1,
+            manufacturer=_MANUFACTURER,
+            manufacturer_model_name=_MANUFACTURER,
+            software_versions=star_core.__version__,
+            device_serial_number="1",
+            content_label="RESEARCH",
+            content_description="Research use only",
+        )
     segmentation.save_as(path)
 
 
-def _build_slice(volume: Volume, index: int, patient_id: str, patient_name: str) -> FileDataset:
+def _refer_to_study(slices: list[FileDataset], volume: Volume, study: StudyHeader) -> None:
+    """Give slices that stand for a CT's own the patient, the study and the instances of that CT."""
+    instances = volume.acquisition.sop_instance_uids
+    # The frames of a multi-frame CT share one instance, which a segmentation of single slices cannot name.
+    instances = instances if len(set(instances)) == len(slices) else ()
+    for index, dataset in enumerate(slices):
+        dataset.PatientID = dataset.PatientName = ""
+        for keyword, value in study.elements.items():
+            # What breaks its element's own rules (PS3.5 6.2) cannot be written again, and is left out.
+            with contextlib.suppress(ValueError):
+                setattr(dataset, keyword, value)
+        if instances:
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(instances[index])
+
+
+def _build_slice(
+    volume: Volume, index: int, patient_id: str, patient_name: str, *, with_pixels: bool = True
+) -> FileDataset:
     acquisition, affine = volume.acquisition, volume.geometry.affine_lps
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage
@@ -101,7 +153,8 @@ def _build_slice(volume: Volume, index: int, patient_id: str, patient_name: str)
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "HU"
     dataset.WindowCenter, dataset.WindowWidth = (str(value) for value in _SHOWN_HU)
-    dataset.PixelData = volume.voxels_hu[index].astype("<i2").tobytes()
+    if with_pixels:
+        dataset.PixelData = volume.voxels_hu[index].astype("<i2").tobytes()
     return dataset
 
 

@@ -115,6 +115,25 @@ def write_nifti_series(values: FloatArray, geometry: Geometry, path: Path) -> No
     _require_whole(path, _HEADER_BYTES + values.size * 4)
 
 
+def write_nifti_volume(volume: Volume, path: Path) -> None:
+    """Write a CT in HU as NIfTI, int16, placed in scanner coordinates.
+
+    Raises
+    ------
+    StorageError
+        When it cannot be written whole.
+    """
+    import SimpleITK as sitk  # noqa: N813
+
+    spacing = volume.geometry.spacing_mm[::-1]
+    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.voxels_hu))
+    image.SetSpacing(spacing)
+    image.SetOrigin(volume.geometry.affine_lps[:3, 3].tolist())
+    image.SetDirection((volume.geometry.affine_lps[:3, 2::-1] / np.array(spacing)).ravel().tolist())
+    sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
+    _require_whole(path, _HEADER_BYTES + volume.voxels_hu.nbytes)
+
+
 def _require_whole(path: Path, expected_bytes: int) -> None:
     import gzip
     import zlib
