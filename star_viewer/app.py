@@ -128,7 +128,7 @@ class StarApp(QObject):
             ("export", self._ask_report),
             ("quit", window.close),
             ("undo", self._undo),
-            ("redo", window.form.undo_stack.redo),
+            ("redo", self.session.history.redo),
             ("assess", workflow.assess),
             ("play", window.year_bar.toggle_play),
             ("annual", window.year_bar.mode_button.toggle),
@@ -213,7 +213,6 @@ class StarApp(QObject):
         self.window.show_views(True)
         self.window.banners.clear()
         self._told = set()
-        self.window.form.undo_stack.clear()
         self._enable_case_actions(True)
         if source.is_demo:
             self.window.banners.tell("This is the demonstration patient: synthetic, drawn by the program.")
@@ -319,7 +318,7 @@ class StarApp(QObject):
 
     def _undo(self) -> None:
         if not self.browsing.undo_deletion_if_here():
-            self.window.form.undo_stack.undo()
+            self.session.history.undo()
 
     def _switch_theme(self) -> None:
         theme = Theme.LIGHT if is_dark(self.settings.settings.theme) else Theme.DARK
