@@ -28,7 +28,7 @@ class Content:
         What else was edited, by name ("masks"): the content hash of a file that is kept beside (``Keeper.keep_file``).
     """
 
-    clinical: ClinicalRecord = ClinicalRecord()
+    clinical: ClinicalRecord = field(default_factory=ClinicalRecord)
     annotations: tuple[Annotation, ...] = ()
     edits: Mapping[str, str] = field(default_factory=dict)
 

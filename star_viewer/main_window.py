@@ -164,15 +164,18 @@ class MainWindow(QMainWindow):
         self.cancel_button.setFlat(True)
         self.receiving = QLabel()
         self.receiving.setToolTip("Studies that servers send come into the archive (Ctrl+Alt+R ends it)")
+        self.kept = QLabel()
+        self.kept.setToolTip("What you do is kept as it happens, and comes back with the case")
         notice = QLabel("research use only · offline")
         notice.setProperty("role", "notice")
         bar = self.statusBar()
         bar.setSizeGripEnabled(False)
         bar.addWidget(self.reading)
-        for widget in (self.job_text, self.job_bar, self.cancel_button, self.receiving, notice):
+        for widget in (self.job_text, self.job_bar, self.cancel_button, self.receiving, self.kept, notice):
             bar.addPermanentWidget(widget)
         self.show_job("")
         self.show_receiving("")
+        self.show_kept("")
 
     # ------------------------------------------------------------------ for app.py
 
@@ -188,6 +191,11 @@ class MainWindow(QMainWindow):
         """Say that studies are received; an empty text hides it."""
         self.receiving.setVisible(bool(text))
         self.receiving.setText(text)
+
+    def show_kept(self, text: str) -> None:
+        """Say that what was done is kept; an empty text hides it."""
+        self.kept.setVisible(bool(text))
+        self.kept.setText(text)
 
     def show_views(self, shown: bool) -> None:
         """Show the picture, or the empty state."""

@@ -57,6 +57,7 @@ class OverlayStyle:
 class Session(QObject):
     """The state of one window; see the module's text for who may change what."""
 
+    case_closing = Signal()  # the case before another one comes
     volume_changed = Signal(object)  # Volume | None
     masks_changed = Signal(object)  # Masks | None
     clinical_changed = Signal(object)  # ClinicalRecord
@@ -109,6 +110,7 @@ class Session(QObject):
 
     def set_case(self, case: Case | None) -> None:
         """Open another case; its assessment has yet to come."""
+        self.case_closing.emit()
         self._case = case
         self._measured.clear()
         self.history.clear()
