@@ -22,11 +22,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from star_core.imaging.annotations import AnnotationKind
 from star_viewer.actions import HEADER, Actions
 from star_viewer.browser.empty_state import EmptyState
 from star_viewer.browser.local import LocalBrowser
 from star_viewer.browser.pacs import PacsBrowser
 from star_viewer.browser.transfer_strip import TransferStrip
+from star_viewer.panels.annotations import AnnotationsPanel
 from star_viewer.panels.banner import BannerStack
 from star_viewer.panels.choice_box import ChoiceBox
 from star_viewer.panels.clinical_form import ClinicalForm
@@ -63,6 +65,7 @@ class MainWindow(QMainWindow):
         self.forecast = ForecastPanel(session)
         self.regions = RegionsPanel(session)
         self.findings = FindingsPanel(session)
+        self.annotations = AnnotationsPanel(session)
         self.year_bar = YearBar(session)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty_state)
@@ -90,6 +93,12 @@ class MainWindow(QMainWindow):
         self.opacity.setAccessibleName("Opacity of the risk map")
         bar.addWidget(self.opacity)
         bar.addAction(self.star_actions["reset"])
+        self.draw_button = QToolButton()
+        self.draw_button.setText("Draw")
+        self.draw_button.setToolTip("Distances, angles, regions, arrows and text")
+        self.draw_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.draw_button.addActions([self.star_actions[f"draw_{kind}"] for kind in AnnotationKind])
+        bar.addWidget(self.draw_button)
         spacer = QWidget()
         spacer.setSizePolicy(spacer.sizePolicy().horizontalPolicy().Expanding, spacer.sizePolicy().verticalPolicy())
         bar.addWidget(spacer)
@@ -131,6 +140,7 @@ class MainWindow(QMainWindow):
         self.tabs = QTabWidget()
         self.tabs.addTab(self.regions, "WHERE")
         self.tabs.addTab(self.findings, "TRUST")
+        self.tabs.addTab(self.annotations, "ANNOTATIONS")
         right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(_titled("FORECAST", self.forecast))
         right.addWidget(self.tabs)
