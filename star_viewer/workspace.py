@@ -174,9 +174,9 @@ def _view_to_json(view: ViewState) -> Entry:
     return {
         "year": view.year,
         "mode": view.mode.value,
-        "crosshair_mm": view.crosshair_mm,
-        "window": (view.window_level.centre_hu, view.window_level.width_hu),
-        "overlay": (view.overlay.visible, view.overlay.opacity, view.overlay.threshold_fraction),
+        "crosshair_mm": tuple(map(float, view.crosshair_mm)),
+        "window": (float(view.window_level.centre_hu), float(view.window_level.width_hu)),
+        "overlay": (view.overlay.visible, float(view.overlay.opacity), float(view.overlay.threshold_fraction)),
         "model": view.model_name,
         "layout": dict(view.layout),
     }

@@ -120,9 +120,15 @@ class AnnotationsTable(QTableWidget):
         self.verticalHeader().hide()
         self.setAccessibleName("Annotations")
         self.setAccessibleDescription("Enter goes there, F2 renames, Delete deletes")
-        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
-        self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        self.horizontalHeader().setSectionResizeMode(_LABEL, QHeaderView.ResizeMode.Stretch)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWordWrap(True)
+        heading = self.horizontalHeader()
+        heading.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        heading.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        heading.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        heading.setSectionResizeMode(_LABEL, QHeaderView.ResizeMode.Interactive)
+        self.setColumnWidth(_LABEL, 11 * GRID)
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         row, plain = self.currentRow(), not event.modifiers()

@@ -44,7 +44,7 @@ class Mark:
         return self.points if len(self.points) <= _MOST_HANDLES else ()
 
     def text_rect(self, rect: QRectF) -> QRectF:
-        """Return where the words stand: at the right of the outline, or at its left near the edge."""
+        """Return where the words stand: at the right of the outline, near the edge beneath or above it."""
         metrics = QFontMetricsF(_font())
         width = max((metrics.horizontalAdvance(line) for line in self.lines), default=0.0) + 4
         height = metrics.height() * len(self.lines)
@@ -54,7 +54,8 @@ class Mark:
             tip, tail = self.points
             x = tail.x() + 8 if tail.x() >= tip.x() else tail.x() - 8 - width
         if x + width > rect.right() - 2:
-            x = max(bounds.left() - 8 - width, rect.left() + 2)
+            x = max(rect.right() - 2 - width, rect.left() + 2)
+            y = bounds.bottom() + 6 if bounds.bottom() + 6 + height < rect.bottom() else bounds.top() - 6 - height
         y = min(max(y, rect.top() + 2), rect.bottom() - height - 2)
         return QRectF(x, y, width, height)
 

@@ -337,7 +337,7 @@ class Pen:
             self._editor.commit()
         place = self._mark_of(annotation).text_rect(QRectF(self._pane.rect())).topLeft().toPoint()
         self._editor = LabelEditor(annotation.label, take, self._forget_editor, self._pane)
-        self._editor.move(place)
+        self._editor.move(max(min(place.x(), self._pane.width() - self._editor.width()), 0), place.y())
         self._editor.show()
         self._editor.setFocus()
 
