@@ -15,6 +15,7 @@ from star_viewer.actions import YearKeys
 from star_viewer.browsing import Browsing
 from star_viewer.copying import Copying, build_copies_runner
 from star_viewer.dialogs.about import AboutDialog, KeysDialog
+from star_viewer.filing import Filing
 from star_viewer.importing import Importing
 from star_viewer.jobs.requests import CaseSource, Request
 from star_viewer.jobs.runner import JobRunner
@@ -84,6 +85,7 @@ class StarApp(QObject):
         copies_runner = copies_runner or build_copies_runner(self)
         self.copying = Copying(self.window, self.workflow, copies_runner, self._open, self.importing.import_sources)
         self.keeping = Keeping(self.window, self.session, self.workflow, Keeper(self))
+        self.filing = Filing(self.session, self.workflow, self.shelf, self.keeping, self.window)
         self._connect_actions()
         self._connect_workflow()
         self._connect_views()

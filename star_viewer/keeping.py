@@ -41,6 +41,7 @@ class Keeping(QObject):
         self._version = 0
         self._troubled = ""
         self._continued: CaseSource | None = None
+        self.was_kept = False
         self._offers: dict[CaseSource, Mark] = {}
         self._studies: dict[int, str] = {}
         self._view_pause = QTimer(self, singleShot=True, interval=VIEW_PAUSE_MS)
@@ -163,6 +164,7 @@ class Keeping(QObject):
     def _take_opened(self, opened: Opened) -> None:
         if opened.opening is not self._opening:
             return
+        self.was_kept = opened.kept.workspace is not None
         if opened.kept.workspace is not None:
             self._bring_back(opened, opened.kept.workspace)
         self._withdraw_offers(opened.opening.key)

@@ -13,6 +13,7 @@ import random
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, Qt, QTimer
 from PySide6.QtGui import QMouseEvent
@@ -41,7 +42,21 @@ def digests(workspace: Workspace) -> dict[str, str]:
     entry = to_entry(workspace)
     view = {name: value for name, value in entry.pop("view").items() if name != "model"}
     parts = {"content": entry, "view": view}
-    return {name: hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest() for name, part in parts.items()}
+    texts = {name: json.dumps(_with_floats(part), sort_keys=True) for name, part in parts.items()}
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+
+
+def _with_floats(value: Any) -> Any:
+    """Return a value in which 61 and 61.0, which are the same age, are written alike."""
+    match value:
+        case bool() | str() | None:
+            return value
+        case int() | float():
+            return float(value)
+        case dict():
+            return {name: _with_floats(part) for name, part in value.items()}
+        case _:
+            return [_with_floats(part) for part in value]
 
 
 class Reader:

@@ -106,7 +106,11 @@ def run(kills: int, seed: int, home: Path, display: str) -> Tally:
         _judge(lines, known, tally, counted=not last)
         journals = list((home / "workspaces").glob("*/journal.jsonl"))
         tally.largest_bytes = max([tally.largest_bytes, *(path.stat().st_size for path in journals)])
-        print(f"kill {kill + 1}: {len(lines)} lines, {tally.content_lost} lost", file=sys.stderr, flush=True)
+        print(
+            f"kill {kill + 1}: {len(lines)} lines, {tally.content_lost} + {tally.view_lost} lost",
+            file=sys.stderr,
+            flush=True,
+        )
     return tally
 
 
