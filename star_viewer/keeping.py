@@ -301,9 +301,9 @@ def source_to_json(source: CaseSource) -> dict[str, Any]:
         return {"kind": "archive", **numbers, "interpolate_gaps": source.interpolate_gaps}
     return {
         "kind": "folder",
-        "folder": str(source.folder),
+        "folder": None if source.folder is None else str(source.folder.absolute()),
         "series_uid": source.series_uid,
-        "segmentation": None if source.segmentation is None else str(source.segmentation),
+        "segmentation": None if source.segmentation is None else str(source.segmentation.absolute()),
         "interpolate_gaps": source.interpolate_gaps,
     }
 

@@ -78,8 +78,8 @@ def to_entry(workspace: Workspace, before: Workspace | None = None) -> Entry:
     if before is None or content.clinical != before.content.clinical:
         entry["clinical"] = record_to_mapping(content.clinical)
     if before is None or content.annotations != before.content.annotations:
-        known = set() if before is None else set(before.content.annotations)
-        entry["put"] = [annotation_to_json(one) for one in content.annotations if one not in known]
+        known = {} if before is None else {one.id: one for one in before.content.annotations}
+        entry["put"] = [annotation_to_json(one) for one in content.annotations if known.get(one.id) != one]
         entry["order"] = [one.id for one in content.annotations]
     if before is None or content.edits != before.content.edits:
         entry["edits"] = dict(content.edits)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from star_core.imaging.annotations import AnnotationKind, AnnotationPlane, build
 from star_viewer import journal as journals
 from star_viewer.app import StarApp
 from star_viewer.jobs.requests import ArchivedScan, AssessCase, CaseSource
-from star_viewer.journal import OPEN_FOLDER, key_of
+from star_viewer.journal import OPEN_FOLDER, Mark, key_of
 from star_viewer.keeper import Keeper
 from star_viewer.keeping import HELD, source_from_json, source_to_json
 from star_viewer.session import WINDOW_PRESETS, IncidenceMode, OverlayStyle
@@ -192,6 +193,17 @@ def test_damage_is_told_and_what_is_whole_comes_back(
     assert len(again.session.annotations) == 2
     assert again.session.clinical.age_years == 71.0
     assert list((again.keeping.keeper.home / key_of("1.2.3")).glob("damaged-*"))
+
+
+def test_a_study_of_the_archive_is_offered_by_what_the_archive_says_of_it(star: StarApp) -> None:
+    source = CaseSource(archived=ArchivedScan(study=3))
+    star.keeping._offer((Mark(key="k", source=source_to_json(source), last_utc_s=0.0),))
+    (offer,) = star.window.empty_state.offers
+    assert offer.startswith("Continue with a study of the archive, as it was at ")
+    row = SimpleNamespace(id=3, description="CT abdomen", date="2026-01-31", patient_name="Müller")
+    star.keeping.name_studies((row,))
+    (offer,) = star.window.empty_state.offers
+    assert offer.startswith("Continue with CT abdomen · 2026-01-31, as it was at ")
 
 
 def test_an_offer_whose_scan_is_gone_is_not_made_again(
