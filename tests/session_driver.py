@@ -187,7 +187,7 @@ class Reader:
 
     def _look(self) -> None:
         session = self._star.session
-        match self._random.randrange(6):
+        match self._random.randrange(8):
             case 0:
                 session.set_year(self._random.randint(1, 12))
             case 1:
@@ -199,6 +199,13 @@ class Reader:
             case 4:
                 self._star.window.opacity.setValue(self._random.randint(0, 100))
             case 5:
+                pane = self._pane()
+                pane.zoom(self._random.uniform(0.7, 1.5), self._place(pane))
+            case 6:
+                views = self._star.window.views
+                assert isinstance(views, FourViews)
+                views.maximise(self._random.choice((None, *(pane.name for pane in self._panes))))
+            case 7:
                 level = session.window_level
                 session.set_window_level(replace(level, centre_hu=level.centre_hu + self._random.uniform(-20, 20)))
 
