@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
@@ -61,7 +62,7 @@ class AnnotationsPanel(QWidget):
             value, more = to_text(measurement), _in_full(measurement)
             self._set(row, 0, NAMES[annotation.kind], more)
             self._set(row, 1, value, more)
-            self._set(row, _LABEL, annotation.label, annotation.label)
+            self._set(row, _LABEL, annotation.label, f"<p>{escape(annotation.label)}</p>" if annotation.label else "")
         self.table.blockSignals(False)
         self._follow_selection()
 

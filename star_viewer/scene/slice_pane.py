@@ -73,7 +73,7 @@ class SlicePane(Pane):
         self.setAccessibleName(f"{kind} slice view")
         self.setAccessibleDescription(
             "Up and Down change the slice, Page Up and Page Down by ten; plus and minus zoom; R resets; "
-            "Enter maximises."
+            "Enter maximises. D, A, E, H, W and T draw: arrows then move the crosshair, Enter places a point."
         )
 
     def set_plane(self, plane: SlicePlane | None) -> None:

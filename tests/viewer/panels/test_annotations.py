@@ -53,6 +53,14 @@ def test_kind_value_and_label_are_listed(panel: AnnotationsPanel, session: Sessi
     assert "median 105 HU · 105 to 105 HU" in tooltip
 
 
+def test_a_label_is_text_and_never_markup(panel: AnnotationsPanel, session: Session) -> None:
+    _draw(session, AnnotationKind.DISTANCE, 0.0, "<img src=x>")
+    item = panel.table.item(0, 2)
+    assert item is not None
+    assert item.text() == "<img src=x>"
+    assert item.toolTip() == "<p>&lt;img src=x&gt;</p>"
+
+
 def test_a_click_goes_there(qtbot: QtBot, panel: AnnotationsPanel, session: Session) -> None:
     first = _draw(session, AnnotationKind.DISTANCE, 30.0)
     _draw(session, AnnotationKind.DISTANCE, 0.0)
