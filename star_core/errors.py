@@ -78,6 +78,10 @@ class ClinicalRecordError(StarError):
     """A clinical value is unknown, of the wrong type or out of range."""
 
 
+class AnnotationError(StarError):
+    """An annotation is not as it must be."""
+
+
 class RegistrationError(StarError):
     """Two scans cannot be brought to one space."""
 

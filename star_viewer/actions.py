@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QComboBox, QLineEdit, QMenuBar, QWidget
 
+from star_core.imaging.annotations import AnnotationKind
 from star_viewer.session import WINDOW_PRESETS, Session
 
 
@@ -34,10 +35,23 @@ _IMPORT, _TABLE = "mdi6.tray-arrow-down", "mdi6.table-account"
 _SERVER = "mdi6.server-network"
 _LAYERS, _FIT = "mdi6.layers-outline", "mdi6.fit-to-page-outline"
 
+_DRAWING = tuple(
+    ActionSpec(f"draw_{kind}", "Draw", text, f"{text}: {how}", key, icon, checkable=True)
+    for kind, text, how, key, icon in (
+        (AnnotationKind.DISTANCE, "Distance", "from point to point", "D", "mdi6.ruler"),
+        (AnnotationKind.ANGLE, "Angle", "three clicks, the vertex second", "A", "mdi6.angle-acute"),
+        (AnnotationKind.ELLIPSE, "Ellipse", "mean and spread of HU inside", "E", "mdi6.ellipse-outline"),
+        (AnnotationKind.FREEHAND, "Freehand region", "draw the outline", "H", "mdi6.lasso"),
+        (AnnotationKind.ARROW, "Arrow", "from the tip to the tail", "W", "mdi6.arrow-top-left"),
+        (AnnotationKind.TEXT, "Text", "click, type, Enter", "T", "mdi6.format-text"),
+    )
+)
+
 SPECS = (
     ActionSpec("open", "File", "Open CT folder…", "Open a folder with a CT", "Ctrl+O", _FOLDER, short="Open"),
     ActionSpec("open_file", "File", "Open file…", "Open a DICOM or NIfTI file", "Ctrl+Shift+O"),
     ActionSpec("demo", "File", "Demonstration patient", "Open the synthetic patient", "Ctrl+D", "mdi6.account-outline"),
+    ActionSpec("continue", "File", "Continue", "Open what was open when the program ended, as it was", "Ctrl+K"),
     ActionSpec("export", "File", "Export PDF report…", "Write the report as PDF", "Ctrl+E", _PDF, short="Export"),
     ActionSpec("import_folder", "Studies", "Import folder…", "Import studies from a folder", "Ctrl+I", _IMPORT),
     ActionSpec("import_files", "Studies", "Import files…", "Import files, a DICOMDIR or zip archives", "Ctrl+Shift+I"),
@@ -62,7 +76,7 @@ SPECS = (
     ActionSpec("receive", "Studies", "Receive studies", "Receive what servers send", "Ctrl+Alt+R", checkable=True),
     ActionSpec("purge", "Studies", "Empty the bin…", "Remove deleted studies for good"),
     ActionSpec("quit", "File", "Quit", "Close the program", "Ctrl+Q"),
-    ActionSpec("undo", "Edit", "Undo", "Take back the last change of the record", "Ctrl+Z", "mdi6.undo"),
+    ActionSpec("undo", "Edit", "Undo", "Take back the last change", "Ctrl+Z", "mdi6.undo"),
     ActionSpec("redo", "Edit", "Redo", "Do it again", "Ctrl+Shift+Z", "mdi6.redo"),
     ActionSpec("preferences", "Edit", "Preferences…", "Archive, import, looks", "Ctrl+,"),
     ActionSpec("assess", "Patient", "Assess", "Run the model on the open case", "F5", "mdi6.chart-bell-curve"),
@@ -80,6 +94,7 @@ SPECS = (
     ActionSpec("overlay_more", "View", "Risk map stronger", "Make the risk map stronger", "]"),
     ActionSpec("reset", "View", "Reset the views", "Show each view whole", "R", _FIT, short="Reset"),
     ActionSpec("theme", "View", "Dark or light", "Switch dark and light", "Ctrl+L", "mdi6.theme-light-dark"),
+    *_DRAWING,
     ActionSpec("keys", "Help", "Keys", "Show all keys", "?"),
     ActionSpec("about", "Help", "About STAR Viewer", "What this program is"),
 )
@@ -141,6 +156,19 @@ class Actions:
         self["previous_year"].triggered.connect(lambda: session.set_year(session.year - 1))
         for preset, window_level in WINDOW_PRESETS.items():
             self[f"window_{preset}"].triggered.connect(lambda _=False, w=window_level: session.set_window_level(w))
+        for kind in AnnotationKind:
+            self[f"draw_{kind}"].triggered.connect(lambda on, k=kind: session.set_pen(k if on else None))
+        session.pen_changed.connect(self._show_pen)
+        session.volume_changed.connect(self._enable_drawing)
+        self._enable_drawing(session.volume)
+
+    def _show_pen(self, pen: AnnotationKind | None) -> None:
+        for kind in AnnotationKind:
+            self[f"draw_{kind}"].setChecked(kind is pen)
+
+    def _enable_drawing(self, volume: object) -> None:
+        for kind in AnnotationKind:
+            self[f"draw_{kind}"].setEnabled(volume is not None)
 
 
 class YearKeys(QObject):

@@ -15,10 +15,13 @@ from star_viewer.actions import YearKeys
 from star_viewer.browsing import Browsing
 from star_viewer.copying import Copying, build_copies_runner
 from star_viewer.dialogs.about import AboutDialog, KeysDialog
+from star_viewer.filing import Filing
 from star_viewer.importing import Importing
 from star_viewer.jobs.requests import CaseSource, Request
 from star_viewer.jobs.runner import JobRunner
 from star_viewer.jobs.worker import Failed
+from star_viewer.keeper import Keeper
+from star_viewer.keeping import Keeping
 from star_viewer.main_window import TITLE, MainWindow
 from star_viewer.networking import Networking
 from star_viewer.pacs import NetworkRunners, Pacs
@@ -81,6 +84,8 @@ class StarApp(QObject):
         self.importing.theme_chosen.connect(self._set_theme)
         copies_runner = copies_runner or build_copies_runner(self)
         self.copying = Copying(self.window, self.workflow, copies_runner, self._open, self.importing.import_sources)
+        self.keeping = Keeping(self.window, self.session, self.workflow, Keeper(self))
+        self.filing = Filing(self.session, self.workflow, self.shelf, self.keeping, self.window)
         self._connect_actions()
         self._connect_workflow()
         self._connect_views()
@@ -100,6 +105,7 @@ class StarApp(QObject):
     def close(self) -> None:
         """End everything that runs beside the window."""
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
+        self.keeping.close()
         self.copying.close()
         self.runner.close()
         self.shelf.runners.close()
@@ -110,6 +116,7 @@ class StarApp(QObject):
 
     def _start_rest(self) -> None:
         self.workflow.list_models()
+        self.keeping.keeper.look_for_killed()
         self.shelf.refresh()
         self.receiving.start_if_remembered()
         warm_up = getattr(self.window.views, "warm_up", None)
@@ -128,7 +135,7 @@ class StarApp(QObject):
             ("export", self._ask_report),
             ("quit", window.close),
             ("undo", self._undo),
-            ("redo", window.form.undo_stack.redo),
+            ("redo", self.session.history.redo),
             ("assess", workflow.assess),
             ("play", window.year_bar.toggle_play),
             ("annual", window.year_bar.mode_button.toggle),
@@ -167,6 +174,8 @@ class StarApp(QObject):
         self.session.assessment_changed.connect(self._show_trust)
         self.session.volume_changed.connect(self._show_trust)
         self.session.overlay_changed.connect(self._show_overlay)
+        self.session.history.changed.connect(self._name_steps)
+        self.shelf.looked_around.connect(lambda around: self.keeping.name_studies(around.recent))
 
     def _connect_views(self) -> None:
         views = self.window.views
@@ -213,7 +222,6 @@ class StarApp(QObject):
         self.window.show_views(True)
         self.window.banners.clear()
         self._told = set()
-        self.window.form.undo_stack.clear()
         self._enable_case_actions(True)
         if source.is_demo:
             self.window.banners.tell("This is the demonstration patient: synthetic, drawn by the program.")
@@ -319,7 +327,12 @@ class StarApp(QObject):
 
     def _undo(self) -> None:
         if not self.browsing.undo_deletion_if_here():
-            self.window.form.undo_stack.undo()
+            self.session.history.undo()
+
+    def _name_steps(self) -> None:
+        history = self.session.history
+        for name, verb, text in (("undo", "Undo", history.undo_text), ("redo", "Redo", history.redo_text)):
+            self.window.star_actions[name].setText(f"{verb}: {text}" if text else verb)
 
     def _switch_theme(self) -> None:
         theme = Theme.LIGHT if is_dark(self.settings.settings.theme) else Theme.DARK

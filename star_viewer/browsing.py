@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMenu, QMessageBox
 
 from star_core.types import Severity
 from star_viewer.actions import STUDY_MENU
-from star_viewer.browser.nodes import Kind, Node
+from star_viewer.browser.nodes import MEASUREMENT, Kind, Node
 from star_viewer.browser.study_tree import studies_of
 from star_viewer.jobs.archive_requests import ListContents, Surroundings, Wanted
 from star_viewer.jobs.requests import ArchivedScan, CaseSource, Request
@@ -179,7 +179,7 @@ class Browsing(QObject):
             case Kind.FILE_SERIES if node.data.modality == "CT":
                 self._workflow.open_series(node.data.series_uid)
             case Kind.SERIES | Kind.RESULT if (scan := _scan_of(node)) is not None:
-                if node.kind is Kind.RESULT:
+                if scan.result is not None:
                     self._use_model_of(node.data)
                 self._workflow.open_archived(scan)
             case _:
@@ -300,6 +300,8 @@ def _scan_of(node: Node) -> ArchivedScan | None:
         return ArchivedScan(study=number, series=node.data.id)
     if above is None or above.kind is not Kind.SERIES:
         return None
+    if node.kind is Kind.RESULT and node.data.kind == MEASUREMENT:
+        return ArchivedScan(study=number, series=above.data.id)
     if node.kind is Kind.RESULT:
         return ArchivedScan(study=number, series=above.data.id, result=node.data.id)
     return ArchivedScan(study=number, series=above.data.id, segmentation=node.data.id)

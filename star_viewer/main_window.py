@@ -22,11 +22,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from star_core.imaging.annotations import AnnotationKind
 from star_viewer.actions import HEADER, Actions
 from star_viewer.browser.empty_state import EmptyState
 from star_viewer.browser.local import LocalBrowser
 from star_viewer.browser.pacs import PacsBrowser
 from star_viewer.browser.transfer_strip import TransferStrip
+from star_viewer.panels.annotations import AnnotationsPanel
 from star_viewer.panels.banner import BannerStack
 from star_viewer.panels.choice_box import ChoiceBox
 from star_viewer.panels.clinical_form import ClinicalForm
@@ -63,6 +65,7 @@ class MainWindow(QMainWindow):
         self.forecast = ForecastPanel(session)
         self.regions = RegionsPanel(session)
         self.findings = FindingsPanel(session)
+        self.annotations = AnnotationsPanel(session)
         self.year_bar = YearBar(session)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty_state)
@@ -90,6 +93,12 @@ class MainWindow(QMainWindow):
         self.opacity.setAccessibleName("Opacity of the risk map")
         bar.addWidget(self.opacity)
         bar.addAction(self.star_actions["reset"])
+        self.draw_button = QToolButton()
+        self.draw_button.setText("Draw")
+        self.draw_button.setToolTip("Distances, angles, regions, arrows and text")
+        self.draw_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.draw_button.addActions([self.star_actions[f"draw_{kind}"] for kind in AnnotationKind])
+        bar.addWidget(self.draw_button)
         spacer = QWidget()
         spacer.setSizePolicy(spacer.sizePolicy().horizontalPolicy().Expanding, spacer.sizePolicy().verticalPolicy())
         bar.addWidget(spacer)
@@ -131,6 +140,7 @@ class MainWindow(QMainWindow):
         self.tabs = QTabWidget()
         self.tabs.addTab(self.regions, "WHERE")
         self.tabs.addTab(self.findings, "TRUST")
+        self.tabs.addTab(self.annotations, "ANNOTATIONS")
         right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(_titled("FORECAST", self.forecast))
         right.addWidget(self.tabs)
@@ -164,15 +174,18 @@ class MainWindow(QMainWindow):
         self.cancel_button.setFlat(True)
         self.receiving = QLabel()
         self.receiving.setToolTip("Studies that servers send come into the archive (Ctrl+Alt+R ends it)")
+        self.kept = QLabel()
+        self.kept.setToolTip("What you do is kept as it happens, and comes back with the case")
         notice = QLabel("research use only · offline")
         notice.setProperty("role", "notice")
         bar = self.statusBar()
         bar.setSizeGripEnabled(False)
         bar.addWidget(self.reading)
-        for widget in (self.job_text, self.job_bar, self.cancel_button, self.receiving, notice):
+        for widget in (self.job_text, self.job_bar, self.cancel_button, self.receiving, self.kept, notice):
             bar.addPermanentWidget(widget)
         self.show_job("")
         self.show_receiving("")
+        self.show_kept("")
 
     # ------------------------------------------------------------------ for app.py
 
@@ -188,6 +201,11 @@ class MainWindow(QMainWindow):
         """Say that studies are received; an empty text hides it."""
         self.receiving.setVisible(bool(text))
         self.receiving.setText(text)
+
+    def show_kept(self, text: str) -> None:
+        """Say that what was done is kept; an empty text hides it."""
+        self.kept.setVisible(bool(text))
+        self.kept.setText(text)
 
     def show_views(self, shown: bool) -> None:
         """Show the picture, or the empty state."""

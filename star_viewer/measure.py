@@ -60,6 +60,7 @@ class WindowMeter(QObject):
         if not isinstance(views, FourViews):
             QApplication.exit(2)
             return
+        views.maximise(None)  # the case may have been left otherwise
         changes_ms = measure_year_change_ms(views)
         size = f"{views.width()} x {views.height()}"
         figures: list[dict[str, str | float | None]] = [

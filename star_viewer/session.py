@@ -6,15 +6,20 @@ only when, the value changes, so two views may set each other without a loop.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
+from star_core.imaging.annotations import Annotation, AnnotationKind
+from star_core.imaging.measure import Measurement, compute_measurement
 from star_core.types import N_YEARS, Assessment, Case, ClinicalRecord, Masks, Volume
+from star_viewer.history import Content, History
 
 PointMm = tuple[float, float, float]
+MAX_MEASURED = 4000
 
 
 class IncidenceMode(StrEnum):
@@ -52,6 +57,7 @@ class OverlayStyle:
 class Session(QObject):
     """The state of one window; see the module's text for who may change what."""
 
+    case_closing = Signal()  # the case before another one comes
     volume_changed = Signal(object)  # Volume | None
     masks_changed = Signal(object)  # Masks | None
     clinical_changed = Signal(object)  # ClinicalRecord
@@ -62,6 +68,10 @@ class Session(QObject):
     crosshair_changed = Signal(object)  # PointMm, LPS mm
     window_level_changed = Signal(object)  # WindowLevel
     overlay_changed = Signal(object)  # OverlayStyle
+    annotations_changed = Signal(object)  # tuple of Annotation
+    edits_changed = Signal(object)  # Mapping of what was edited to the hash of a file
+    selection_changed = Signal(str)  # id of an annotation, or nothing
+    pen_changed = Signal(object)  # AnnotationKind | None
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -74,6 +84,12 @@ class Session(QObject):
         self._crosshair_mm: PointMm = (0.0, 0.0, 0.0)
         self._window_level = WINDOW_PRESETS["abdomen"]
         self._overlay = OverlayStyle()
+        self._annotations: tuple[Annotation, ...] = ()
+        self._edits: Mapping[str, str] = {}
+        self._selection = ""
+        self._pen: AnnotationKind | None = None
+        self._measured: dict[Annotation, Measurement] = {}
+        self.history = History(self, self)
 
     # ------------------------------------------------------------------ the case
 
@@ -94,7 +110,13 @@ class Session(QObject):
 
     def set_case(self, case: Case | None) -> None:
         """Open another case; its assessment has yet to come."""
+        self.case_closing.emit()
         self._case = case
+        self._measured.clear()
+        self.history.clear()
+        self.set_pen(None)
+        self.set_annotations(())
+        self.set_edits({})
         self.set_assessment(None)
         self.volume_changed.emit(self.volume)
         self.masks_changed.emit(self.masks)
@@ -112,6 +134,50 @@ class Session(QObject):
         if record != self._clinical:
             self._clinical = record
             self.clinical_changed.emit(record)
+
+    @property
+    def content(self) -> Content:
+        """What the reader made of the case; ``history`` changes it so that it can be undone."""
+        return Content(clinical=self._clinical, annotations=self._annotations, edits=self._edits)
+
+    def set_content(self, content: Content) -> None:
+        """Take over what was made of the case; called by the history, and when it is brought back."""
+        self.set_clinical(content.clinical)
+        self.set_annotations(content.annotations)
+        self.set_edits(content.edits)
+
+    @property
+    def annotations(self) -> tuple[Annotation, ...]:
+        """What was drawn on the slices, oldest first."""
+        return self._annotations
+
+    def set_annotations(self, annotations: tuple[Annotation, ...]) -> None:
+        """Take over what was drawn; what a reader does goes through the history."""
+        if annotations != self._annotations:
+            self._annotations = annotations
+            if self.selected is None:
+                self.select("")
+            self.annotations_changed.emit(annotations)
+
+    @property
+    def edits(self) -> Mapping[str, str]:
+        """What else was edited, by name: the content hash of a file that is kept beside."""
+        return self._edits
+
+    def set_edits(self, edits: Mapping[str, str]) -> None:
+        """Take over what was edited; what a reader does goes through the history."""
+        if edits != self._edits:
+            self._edits = dict(edits)
+            self.edits_changed.emit(self._edits)
+
+    def measure(self, annotation: Annotation) -> Measurement:
+        """Return what an annotation measures on the open scan; computed once."""
+        found = self._measured.get(annotation)
+        if found is None and self.volume is not None:
+            if len(self._measured) >= MAX_MEASURED:
+                self._measured.clear()
+            found = self._measured[annotation] = compute_measurement(annotation, self.volume)
+        return found or Measurement()
 
     @property
     def assessment(self) -> Assessment | None:
@@ -187,6 +253,28 @@ class Session(QObject):
     def overlay(self) -> OverlayStyle:
         """How the risk map lies on the CT."""
         return self._overlay
+
+    @property
+    def selected(self) -> Annotation | None:
+        """The annotation that keys and the list are about."""
+        return next((one for one in self._annotations if one.id == self._selection), None)
+
+    def select(self, annotation_id: str) -> None:
+        """Choose an annotation by its id, or none."""
+        if annotation_id != self._selection:
+            self._selection = annotation_id
+            self.selection_changed.emit(annotation_id)
+
+    @property
+    def pen(self) -> AnnotationKind | None:
+        """What the next clicks on a slice draw, if anything."""
+        return self._pen
+
+    def set_pen(self, kind: AnnotationKind | None) -> None:
+        """Begin or end drawing."""
+        if kind is not self._pen:
+            self._pen = kind
+            self.pen_changed.emit(kind)
 
     def set_overlay(self, style: OverlayStyle) -> None:
         """Change how the risk map lies on the CT."""

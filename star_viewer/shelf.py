@@ -17,11 +17,13 @@ from star_viewer.jobs.archive_requests import (
     FindStudies,
     ForgetImport,
     ImportStudies,
+    KeepAnnotations,
     ListContents,
     ListPatientStudies,
     LookAround,
     MoveArchive,
     PurgeDeletions,
+    ReadAnnotations,
     ReadThumbnail,
     UndoDeletion,
     UseArchive,
@@ -64,6 +66,7 @@ class Shelf(QObject):
     picture_drawn = Signal(int, bytes)
     described = Signal(int, object)  # series, SeriesDetails
     cannot_describe = Signal(int, object)  # series, Failed
+    annotations_read = Signal(object, object)  # ReadAnnotations, tuple of Annotation
     deleted = Signal(int, int)  # number of the deletion, studies
     undone = Signal(int)  # files
     purged = Signal(int)  # files
@@ -123,6 +126,10 @@ class Shelf(QObject):
         """Ask for everything about a series; only the last one asked for matters."""
         self.runners.files.submit(DescribeSeries(series=series))
 
+    def ask_annotations(self, request: KeepAnnotations | ReadAnnotations) -> None:
+        """Keep, or read, what was drawn on a scan."""
+        self.runners.lists.submit(request)
+
     # ------------------------------------------------------------------ doing
 
     def import_sources(self, sources: Sequence[Path], *, link: bool) -> None:
@@ -174,6 +181,10 @@ class Shelf(QObject):
                 self.picture_drawn.emit(request.series, answer)
             case DescribeSeries():
                 self.described.emit(request.series, answer)
+            case ReadAnnotations():
+                self.annotations_read.emit(request, answer)
+            case KeepAnnotations():
+                self.list_contents(request.study)
             case _:
                 self._take_change(request, answer)
 

@@ -42,7 +42,7 @@ class Workflow(QObject):
         super().__init__(parent)
         self._session, self._runner = session, runner
         self.source: CaseSource | None = None
-        self._refused_source: CaseSource | None = None
+        self.refused_source: CaseSource | None = None
         self._listed_folder: Path | None = None
         runner.finished.connect(self._take)
         runner.failed.connect(self._fail)
@@ -64,6 +64,12 @@ class Workflow(QObject):
         """Open a scan of the archive."""
         self._open(CaseSource(archived=scan))
 
+    def open_source(self, source: CaseSource) -> None:
+        """Open what was open before."""
+        if source.folder is not None and source.folder.is_dir():
+            self._runner.submit(ListSeries(folder=source.folder))
+        self._open(source)
+
     @property
     def volume(self) -> Volume | None:
         """The CT of the open case."""
@@ -71,8 +77,8 @@ class Workflow(QObject):
 
     def open_with_filled_gaps(self) -> None:
         """Open what was refused last, with missing slices interpolated."""
-        if self._refused_source is not None:
-            self._open(replace(self._refused_source, interpolate_gaps=True))
+        if self.refused_source is not None:
+            self._open(replace(self.refused_source, interpolate_gaps=True))
 
     def open_demo(self) -> None:
         """Open the synthetic patient."""
@@ -147,7 +153,7 @@ class Workflow(QObject):
     def _fail(self, request: Request, failure: Failed) -> None:
         asked_by_user = isinstance(request, OpenCase | InstallModel | ActivateModel | WriteReport)
         if asked_by_user or failure.kind == BundleError.__name__:
-            self._refused_source = request.source if isinstance(request, OpenCase) else None
+            self.refused_source = request.source if isinstance(request, OpenCase) else None
             self.refused.emit(failure)
         elif not isinstance(request, ListSeries):  # the case of the same folder is opened next and tells the reason
             self.troubled.emit(request, failure)

@@ -3,6 +3,7 @@
 Importing it is cheap; torch, pydicom and the rest load inside the function that needs them.
 """
 
+from star_core.api.annotations import keep_annotations, read_annotations
 from star_core.api.assessments import (
     assess,
     explain_attention,
@@ -102,6 +103,7 @@ __all__ = [
     "inspect_folder",
     "install_model",
     "join_cohorts",
+    "keep_annotations",
     "keep_assessment",
     "list_collection",
     "list_contents",
@@ -118,6 +120,7 @@ __all__ = [
     "open_case",
     "preparation",
     "purge_deletions",
+    "read_annotations",
     "receive_studies",
     "remove_server",
     "retrieve_study",

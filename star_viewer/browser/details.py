@@ -10,7 +10,7 @@ from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QFormLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from star_core.types import Severity
-from star_viewer.browser.nodes import Kind, Node, subtitle_of, title_of, to_local_time
+from star_viewer.browser.nodes import MEASUREMENT, Kind, Node, subtitle_of, title_of, to_local_time
 from star_viewer.theme import GRID
 
 PICTURE = 24 * GRID
@@ -131,6 +131,9 @@ def _facts_of(node: Node) -> Facts:
                 ("Modalities", ", ".join(row.modalities)),
                 ("Images", f"{row.instance_count:,}"),
             )
+        case Kind.RESULT if row.kind == MEASUREMENT:
+            count = f"{row.summary.get('annotations', 0):.0f}"
+            return (("Annotations", count), ("Drawn", to_local_time(row.created_utc)))
         case Kind.RESULT:
             figures = [
                 (f"Recurrence by year {name.rpartition('_')[2]}", f"{100 * value:.1f} %")

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from star_core import RESEARCH_NOTICE
+from star_viewer.key_button import KeyButton
 from star_viewer.theme import GRID
 
 
@@ -18,6 +19,7 @@ class EmptyState(QWidget):
     demo_asked = Signal()
     recent_asked = Signal(str)
     study_asked = Signal(int)
+    continue_asked = Signal(object)  # what was offered
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,11 +38,14 @@ class EmptyState(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.open_button)
         buttons.addWidget(self.demo_button)
+        self._offers = QVBoxLayout()
+        self._offer_buttons: list[QPushButton] = []
         self._studies, self._recent = QVBoxLayout(), QVBoxLayout()
         self._study_buttons: list[QPushButton] = []
         self._recent_buttons: list[QPushButton] = []
         for label in (title, notice):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        inner.addLayout(self._offers)
         inner.addWidget(title)
         inner.addLayout(buttons)
         inner.addLayout(self._studies)
@@ -56,6 +61,28 @@ class EmptyState(QWidget):
         outer.addStretch(1)
         self.open_button.clicked.connect(self.open_asked)
         self.demo_button.clicked.connect(self.demo_asked)
+
+    def show_offers(self, offers: tuple[tuple[Any, str], ...]) -> None:
+        """Offer what was open when the program was killed, the newest as what Enter does."""
+        had_focus = any(button.hasFocus() for button in self._offer_buttons)
+        for button in self._offer_buttons:
+            button.deleteLater()
+        self._offer_buttons = []
+        for offered, text in offers:
+            button = KeyButton(text.replace("&", "&&"))
+            button.setDefault(not self._offer_buttons)
+            button.setToolTip("Open it exactly as it was when the program ended (Ctrl+K)")
+            button.clicked.connect(lambda _=False, chosen=offered: self.continue_asked.emit(chosen))
+            self._offers.addWidget(button)
+            self._offer_buttons.append(button)
+        self.open_button.setDefault(not offers)
+        if offers and (had_focus or self.window().focusWidget() is None or self.isVisible()):
+            self._offer_buttons[0].setFocus()
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """What is offered, in words."""
+        return tuple(button.text() for button in self._offer_buttons)
 
     def show_recent_studies(self, studies: tuple[Any, ...]) -> None:
         """List studies of the archive (values of ``StudyRow``) that were opened before."""

@@ -7,6 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+MEASUREMENT = "measurement"
+"""The kind of result that holds what was drawn."""
+
 
 class Kind(StrEnum):
     """What a row is; ``FOLDER`` and ``FILE_SERIES`` are of a folder that is open without being imported."""
@@ -65,6 +68,8 @@ def title_of(node: Node) -> str:
         case Kind.FILE_SERIES:
             mark = " ⚠" if row.findings else ""
             return _series_title(row.modality, row.series_number, row.description) + mark
+        case Kind.RESULT if row.kind == MEASUREMENT:
+            return f"Annotations · {row.summary.get('annotations', 0):.0f}"
         case Kind.RESULT:
             return f"{row.model_name} · {to_figures(row.summary)}"
     return ""
@@ -99,7 +104,9 @@ def tooltip_of(node: Node) -> str:
         lines.append("Double-click to open")
     if node.kind is Kind.SERIES and node.data.modality == "SEG":
         lines.append("Double-click to open its CT with it")
-    if node.kind is Kind.RESULT:
+    if node.kind is Kind.RESULT and node.data.kind == MEASUREMENT:
+        lines.append("Double-click to open the case with its annotations")
+    elif node.kind is Kind.RESULT:
         lines.append("Double-click to open the case with this model and record")
     return "\n".join(filter(None, lines))
 

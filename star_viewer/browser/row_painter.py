@@ -6,12 +6,13 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPalette
 from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from star_viewer.browser.nodes import Kind, Node
+from star_viewer.browser.nodes import MEASUREMENT, Kind, Node
 from star_viewer.browser.pictures import PictureStore
 from star_viewer.browser.study_model import SUBTITLE, StudyModel
 from star_viewer.theme import GRID
 
 PICTURE, HEIGHT = 4 * GRID, 5 * GRID
+_RESULT_SIGNS = {MEASUREMENT: "✎"}
 _WITH_PICTURE = (Kind.SERIES, Kind.FILE_SERIES, Kind.RESULT)
 _SMALLER = 0.9
 _PICTURE_GREY = "#000000"
@@ -66,7 +67,9 @@ class RowPainter(QStyledItemDelegate):
             painter.drawPixmap(place, picture)
             return
         painter.setPen(QColor("#8f9aa8"))
-        sign = "%" if node.kind is Kind.RESULT else node.data.modality or "?"
+        sign = (
+            ("✎" if node.data.kind == MEASUREMENT else "%") if node.kind is Kind.RESULT else node.data.modality or "?"
+        )
         painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, sign)
 
 

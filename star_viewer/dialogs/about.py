@@ -44,7 +44,9 @@ class KeysDialog(QDialog):
             ("Page up, page down", "Ten slices"),
             ("Right drag", "Window and level"),
             ("Middle drag, Ctrl + wheel", "Pan, zoom"),
-            ("Double click", "One view large, and back"),
+            ("Double click", "One view large, and back; on an annotation: rename it"),
+            ("F2, Del, Shift + arrows", "Rename, delete, move the selected annotation"),
+            ("Arrows, Enter while drawing", "Move the crosshair, place a point"),
         )
         native = QKeySequence.SequenceFormat.NativeText
         rows = [(a.shortcut().toString(native), a.toolTip().rpartition(" (")[0]) for a in keyed]

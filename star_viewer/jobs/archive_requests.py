@@ -11,6 +11,7 @@ from star_viewer.jobs.requests import Request
 if TYPE_CHECKING:
     from star_core.archive.archive import StudyRow
     from star_core.archive.catalogue import Bin, Facets, UnfinishedImport
+    from star_core.imaging.annotations import Annotation
 
 PAGE_ROWS = 200
 
@@ -83,6 +84,35 @@ class ListContents(_Each):
     def text(self) -> str:
         """What the progress bar says."""
         return "Looking into the study"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepAnnotations(_Each):
+    """Keep what was drawn on a scan with it; the study's largest CT where ``series`` is ``None``."""
+
+    study: int
+    series: int | None
+    series_uid: str
+    annotations: tuple[Annotation, ...]
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says."""
+        return "Keeping annotations"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAnnotations(_Each):
+    """Read what was drawn on a scan; answered by the annotations."""
+
+    study: int
+    series: int | None
+    series_uid: str
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says."""
+        return "Reading annotations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,13 @@ from star_viewer.jobs.archive_requests import (
     FindStudies,
     ForgetImport,
     ImportStudies,
+    KeepAnnotations,
     ListContents,
     ListPatientStudies,
     LookAround,
     MoveArchive,
     PurgeDeletions,
+    ReadAnnotations,
     ReadThumbnail,
     Surroundings,
     UndoDeletion,
@@ -191,6 +193,12 @@ class ArchiveTasks:
                 return api.thumbnail(archive, request.series)
             case DescribeSeries():
                 return api.describe_series(archive, request.series, progress)
+            case KeepAnnotations():
+                series = request.series or api.find_scan(archive, request.study)
+                return api.keep_annotations(archive, series, request.series_uid, request.annotations)
+            case ReadAnnotations():
+                series = request.series or api.find_scan(archive, request.study)
+                return api.read_annotations(archive, series, request.series_uid)
             case ImportStudies():
                 return api.import_studies(archive, request.sources, link=request.link, progress=progress)
             case ContinueImport():

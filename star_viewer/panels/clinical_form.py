@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QUndoCommand, QUndoStack
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from star_core.clinical.fields import FIELDS, ClinicalField, FieldGroup, FieldKind, FieldValue
 from star_core.clinical.record import format_entry, parse_entry
 from star_core.errors import ClinicalRecordError
 from star_core.types import ClinicalRecord
+from star_viewer.history import Step
 from star_viewer.panels.choice_box import ChoiceBox
 from star_viewer.session import Session
 from star_viewer.theme import GRID
@@ -20,6 +20,7 @@ from star_viewer.theme import GRID
 ASSESS_AFTER_MS = 300
 _MISSING = "—"
 _LABEL_WIDTH = 17 * GRID
+_ABOUT = "clinical."
 
 
 class ClinicalForm(QScrollArea):
@@ -30,7 +31,6 @@ class ClinicalForm(QScrollArea):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.undo_stack = QUndoStack(self)
         self.rows = {field.name: FieldRow(field) for field in FIELDS}
         self._pause = QTimer(self, singleShot=True, interval=ASSESS_AFTER_MS)
         self._pause.timeout.connect(self.settled)
@@ -45,6 +45,7 @@ class ClinicalForm(QScrollArea):
             row.entered.connect(self._enter)
         self._shown = session.clinical
         session.clinical_changed.connect(self._show_changes)
+        session.history.stepped.connect(self._follow_step)
         session.volume_changed.connect(lambda: self._show(session.clinical))
         self._show(session.clinical)
 
@@ -70,15 +71,29 @@ class ClinicalForm(QScrollArea):
         return page
 
     def _enter(self, name: str, value: FieldValue | None) -> None:
-        before = getattr(self._session.clinical, name)
-        if value != before or type(value) is not type(before):
-            self.undo_stack.push(ChangeField(self, name, before, value))
-
-    def change(self, name: str, value: FieldValue | None) -> None:
-        """Put a value into the record; called by undo and redo too."""
+        record = self._session.clinical
+        before = getattr(record, name)
+        if value == before and type(value) is type(before):
+            return
         changed: dict[str, Any] = {name: value}
-        self._session.set_clinical(replace(self._session.clinical, **changed))
+        # What is typed into one field becomes one step; choices stay steps of their own.
+        typed = isinstance(self.rows[name].editor, QLineEdit)
+        self._session.history.change(
+            f"change {self.rows[name].field.label.lower()}",
+            about=f"{_ABOUT}{name}",
+            merging=typed,
+            clinical=replace(record, **changed),
+        )
         self._pause.start()
+
+    def _follow_step(self, step: Step) -> None:
+        """Show what an undone or redone step was about, and let the model follow."""
+        if "clinical" in step.before:
+            self._pause.start()
+        row = self.rows.get(step.about.removeprefix(_ABOUT))
+        if row is not None:
+            # The record may have held this value all along while a refused entry stood in the field.
+            row.show_value(getattr(self._session.clinical, row.field.name))
 
     def _show(self, record: ClinicalRecord) -> None:
         self._shown = record
@@ -92,33 +107,6 @@ class ClinicalForm(QScrollArea):
             value = getattr(record, name)
             if value != getattr(before, name) and not (value is None and row.refuses):
                 row.show_value(value)
-
-
-class ChangeField(QUndoCommand):
-    """One change of one field."""
-
-    def __init__(self, form: ClinicalForm, name: str, before: FieldValue | None, after: FieldValue | None) -> None:
-        super().__init__(f"change {form.rows[name].field.label.lower()}")
-        self._form, self._name, self._before, self._after = form, name, before, after
-
-    def id(self) -> int:
-        """Let what is typed into one field become one step; choices stay steps of their own."""
-        typed = isinstance(self._form.rows[self._name].editor, QLineEdit)
-        return list(self._form.rows).index(self._name) if typed else -1
-
-    def mergeWith(self, other: QUndoCommand) -> bool:
-        if not isinstance(other, ChangeField):
-            return False
-        self._after = other._after
-        return True
-
-    def redo(self) -> None:
-        self._form.change(self._name, self._after)
-
-    def undo(self) -> None:
-        self._form.change(self._name, self._before)
-        # The record may have held this value all along while a refused entry stood in the field.
-        self._form.rows[self._name].show_value(self._before)
 
 
 class FieldRow(QWidget):

@@ -15,6 +15,8 @@ FRAME: Rgb = (38, 43, 51)
 FOCUS: Rgb = (90, 140, 190)
 TEXT: Rgb = (205, 212, 220)
 FAINT_TEXT: Rgb = (142, 151, 163)
+MARK: Rgb = (238, 242, 246)
+SELECTED_MARK: Rgb = (118, 190, 250)
 
 PLANE_COLOURS: dict[SliceKind, Rgb] = {
     SliceKind.AXIAL: (94, 174, 230),

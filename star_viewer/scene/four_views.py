@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from PySide6.QtCore import QDeadlineTimer, QEvent, QEventLoop, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
@@ -12,6 +15,7 @@ from star_viewer.scene.annotations import to_qcolour
 from star_viewer.scene.builder import SceneBuilder
 from star_viewer.scene.colours import FRAME
 from star_viewer.scene.hover import read_at
+from star_viewer.scene.layout_state import Layout, layout_to_json
 from star_viewer.scene.orientation import SliceKind, SlicePlane, build_plane
 from star_viewer.scene.pane import Pane
 from star_viewer.scene.risk_frames import RiskFrames
@@ -36,6 +40,7 @@ class FourViews(QWidget):
     hovered = Signal(object)  # HoverReading | None
     frame_shown = Signal(object)  # Frame
     failed = Signal(str)
+    layout_changed = Signal()
     _news = Signal()  # something is to be drawn
 
     def __init__(self, session: Session, parent: QWidget | None = None, *, threaded: bool | None = None) -> None:
@@ -80,6 +85,7 @@ class FourViews(QWidget):
         self.coronal.shows_legend = True
         for pane in self._panes:
             pane.camera_changed.connect(self._schedule)
+            pane.camera_changed.connect(self.layout_changed)
             pane.hovered_at.connect(self._note_hover)
             pane.reset_asked.connect(self.reset_views)
             pane.restore_asked.connect(self.restore)
@@ -126,6 +132,21 @@ class FourViews(QWidget):
             pane.set_plane(self._planes.get(pane.kind))
         self.solid.reset()
         self._schedule()
+        self.layout_changed.emit()
+
+    def layout_to_json(self) -> dict[str, Any]:
+        """Return how the views stand, for the journal."""
+        return layout_to_json(
+            self._maximised, {pane.kind: pane.camera for pane in self._slice_panes}, self.solid.camera
+        )
+
+    def layout_from_json(self, raw: Mapping[str, Any]) -> None:
+        """Let the views stand as they did; ValueError where that is not told."""
+        layout = Layout.model_validate(raw)
+        self.solid.camera = layout.orbit_camera(self.solid.camera)
+        for pane in self._slice_panes:
+            pane.camera = layout.slice_camera(pane.kind)
+        self.maximise(layout.large_view)
 
     def set_tool(self, tool: DragTool) -> None:
         """Choose what a drag with the left button does on the slices."""
@@ -141,6 +162,7 @@ class FourViews(QWidget):
         """Give one view the whole space, or show all four."""
         self._maximised = name
         self._place_panes()
+        self.layout_changed.emit()
 
     def restore(self) -> None:
         """Show all four views."""

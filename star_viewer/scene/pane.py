@@ -13,7 +13,7 @@ from star_viewer.session import IncidenceMode
 
 WHEEL_STEP = 120
 ZOOM_STEP = 1.15
-_UNCLAIMED = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
+UNCLAIMED = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
 
 
 class Pane(QWidget):
@@ -129,7 +129,7 @@ class Pane(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Follow keys without Ctrl or Alt; those belong to the window."""
         key = Qt.Key(event.key())
-        if event.modifiers() & _UNCLAIMED:
+        if event.modifiers() & UNCLAIMED:
             event.ignore()
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.maximise_asked.emit()

@@ -6,9 +6,10 @@ from enum import StrEnum
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QMouseEvent, QPainter, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
+from star_core.imaging.annotations import AnnotationPlane
 from star_viewer.scene.annotations import (
     MARGIN,
     draw_crosshair,
@@ -19,7 +20,8 @@ from star_viewer.scene.annotations import (
 from star_viewer.scene.cameras import ScreenMap, SliceCamera, build_screen_map
 from star_viewer.scene.colours import FAINT_TEXT, PLANE_COLOURS
 from star_viewer.scene.orientation import SliceKind, SlicePlane
-from star_viewer.scene.pane import ZOOM_STEP, Pane
+from star_viewer.scene.pane import UNCLAIMED, ZOOM_STEP, Pane
+from star_viewer.scene.pen import Pen
 from star_viewer.scene.state import SceneState
 from star_viewer.session import PointMm, Session, WindowLevel
 
@@ -39,6 +41,7 @@ _KEY_STEPS = {
     Qt.Key.Key_Home: -100_000,
     Qt.Key.Key_End: 100_000,
 }
+_PARALLEL = 0.9999
 _ZOOM_KEYS = {Qt.Key.Key_Plus: ZOOM_STEP, Qt.Key.Key_Equal: ZOOM_STEP, Qt.Key.Key_Minus: 1 / ZOOM_STEP}
 
 
@@ -66,10 +69,11 @@ class SlicePane(Pane):
         self._session = session
         self._plane: SlicePlane | None = None
         self._aimed_before_mm = session.crosshair_mm
+        self.pen = Pen(self)
         self.setAccessibleName(f"{kind} slice view")
         self.setAccessibleDescription(
             "Up and Down change the slice, Page Up and Page Down by ten; plus and minus zoom; R resets; "
-            "Enter maximises."
+            "Enter maximises. D, A, E, H, W and T draw: arrows then move the crosshair, Enter places a point."
         )
 
     def set_plane(self, plane: SlicePlane | None) -> None:
@@ -88,6 +92,52 @@ class SlicePane(Pane):
         u_mm, v_mm = self.screen_map(self._plane).to_mm(position.x(), position.y())
         slice_index = self._plane.slice_index_of(np.array(self._session.crosshair_mm))
         return to_point(self._plane.screen_to_lps(slice_index)[:3] @ np.array([u_mm, v_mm, 0.0, 1.0]))
+
+    # ------------------------------------------------------------------ for the pen
+
+    @property
+    def session(self) -> Session:
+        """The session that is shown."""
+        return self._session
+
+    def shown_plane(self) -> AnnotationPlane | None:
+        """Return the slice that is shown, to draw on."""
+        if self._plane is None:
+            return None
+        right, up, _ = self._plane.frame_lps
+        origin_mm = self.on_slice(self._session.crosshair_mm)
+        return AnnotationPlane(origin_mm=origin_mm, right=to_point(right), up=to_point(up))
+
+    def shows(self, plane: AnnotationPlane) -> bool:
+        """Tell whether something lies on the slice that is shown: nearer to it than to its neighbours."""
+        if self._plane is None or abs(float(self._plane.frame_lps[2] @ plane.normal)) < _PARALLEL:
+            return False
+        there = self._plane.slice_index_of(np.array(plane.origin_mm))
+        return there == self._plane.slice_index_of(np.array(self._session.crosshair_mm))
+
+    def pixel_of(self, point_mm: PointMm) -> QPointF:
+        """Return where a point of the patient lies on this widget."""
+        if self._plane is None:
+            return QPointF()
+        u_mm, v_mm = self._plane.to_screen_mm(np.array(point_mm))
+        return QPointF(*self.screen_map(self._plane).to_pixel(float(u_mm), float(v_mm)))
+
+    def on_slice(self, point_mm: PointMm) -> PointMm:
+        """Return a point's place on the slice that is shown."""
+        return self.point_at(self.pixel_of(point_mm)) or point_mm
+
+    def step_mm(self, right: int, up: int) -> PointMm:
+        """Return steps to the right and up, of a pixel of the scan each, in LPS mm."""
+        if self._plane is None:
+            return (0.0, 0.0, 0.0)
+        spacing_mm = min(self._plane.geometry.spacing_mm)
+        return to_point(spacing_mm * (right * self._plane.frame_lps[0] + up * self._plane.frame_lps[1]))
+
+    def step_crosshair(self, right: int, up: int) -> None:
+        """Move the crosshair on the slice by pixels of the scan."""
+        if self._plane is not None:
+            moved_mm = np.add(self._session.crosshair_mm, self.step_mm(right, up))
+            self._aim(self.pixel_of(to_point(moved_mm)))
 
     # ------------------------------------------------------------------ painting
 
@@ -108,26 +158,41 @@ class SlicePane(Pane):
         draw_text(painter, below, top_left, plane.position_text(np.array(state.crosshair_mm)), FAINT_TEXT)
         window = f"W {state.window_level.width_hu:.0f}   L {state.window_level.centre_hu:.0f}"
         draw_text(painter, inner, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, window, FAINT_TEXT)
+        self.pen.paint(painter, rect)
 
     # ------------------------------------------------------------------ input
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Aim where the left button goes down."""
         super().mousePressEvent(event)
+        if self.pen.press(event):
+            return
         self._aimed_before_mm = self._session.crosshair_mm
         if event.button() == Qt.MouseButton.LeftButton and self.tool is DragTool.CROSSHAIR:
             self._aim(event.position())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Fill the space, and take back what the first of the two clicks aimed at."""
+        if self.pen.double_click(event):
+            return
         if event.button() == Qt.MouseButton.LeftButton and self.tool is DragTool.CROSSHAIR:
             self._session.set_crosshair(self._aimed_before_mm)
         super().mouseDoubleClickEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Drag, and tell what lies under the cursor."""
-        super().mouseMoveEvent(event)
+        if not self.pen.move(event):
+            super().mouseMoveEvent(event)
         self.hovered_at.emit(self.point_at(event.position()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go of what was drawn or moved."""
+        self.pen.release(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Draw and move by keys, or follow them as every view does."""
+        if event.modifiers() & UNCLAIMED or not self.pen.key(event):
+            super().keyPressEvent(event)
 
     def on_drag(self, event: QMouseEvent, moved: QPointF) -> None:
         """Left follows the tool, right changes the window, middle pans."""

@@ -169,6 +169,9 @@ class FakeTasks:
 
     def _open(self, request: OpenCase, progress: ProgressCallback) -> Case:
         match request.source.folder.name if request.source.folder else "":
+            case "another":
+                scan = replace(self._case.baseline_scan, series_uid="1.2.77")
+                return replace(self._case, scans={0: scan})
             case "refused":
                 raise NotCtError(
                     "There is no CT series in this folder; found: MR.", remedy="Choose a folder with a CT."

@@ -85,7 +85,7 @@ def test_changes_of_the_last_patient_cannot_be_undone_into_the_next(
     assert isinstance(editor, QComboBox)
     editor.setCurrentText("yes")
     with qtbot.waitSignal(star.workflow.assessed):
-        star.workflow.open_folder(_folder(tmp_path))
+        star.workflow.open_folder(_folder(tmp_path, "another"))
     star.window.star_actions["undo"].trigger()
     assert star.session.clinical == RECORD
 

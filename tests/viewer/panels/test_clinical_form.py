@@ -178,22 +178,22 @@ def test_undo_and_redo_go_through_the_changes(session: Session, form: ClinicalFo
     session.set_clinical(RECORD)
     _box(form, "sex").setCurrentText("female")
     _box(form, "bilobar_disease").setCurrentText("yes")
-    form.undo_stack.undo()
+    form._session.history.undo()
     assert session.clinical == replace(RECORD, sex=Sex.FEMALE)
     assert _box(form, "bilobar_disease").currentText() == "—"
-    form.undo_stack.undo()
+    form._session.history.undo()
     assert session.clinical == RECORD
     assert _box(form, "sex").currentText() == "male"
-    form.undo_stack.redo()
-    form.undo_stack.redo()
+    form._session.history.redo()
+    form._session.history.redo()
     assert session.clinical == replace(RECORD, sex=Sex.FEMALE, bilobar_disease=True)
     assert _box(form, "bilobar_disease").currentText() == "yes"
 
 
 def test_undo_brings_a_typed_number_back_to_missing(qtbot: QtBot, session: Session, form: ClinicalForm) -> None:
     _type(qtbot, form, "clinical_risk_score", "4")
-    assert form.undo_stack.undoText() == "change clinical risk score (fong)"
-    form.undo_stack.undo()
+    assert form._session.history.undo_text == "change clinical risk score (fong)"
+    form._session.history.undo()
     assert session.clinical.clinical_risk_score is None
     assert _line(form, "clinical_risk_score").text() == ""
 
@@ -215,7 +215,7 @@ def test_typing_the_same_value_again_changes_nothing(qtbot: QtBot, session: Sess
     with qtbot.assertNotEmitted(session.clinical_changed):
         qtbot.keyClicks(line, ".0")
     assert line.text() == "18.0"
-    assert not form.undo_stack.canUndo()
+    assert not form._session.history.undo_text
 
 
 def test_scrolling_through_the_form_changes_no_value(session: Session, form: ClinicalForm) -> None:
@@ -248,7 +248,7 @@ def test_a_value_out_of_range_counts_as_missing_not_as_its_beginning(
     assert isinstance(editor, QLineEdit)
     assert editor.text() == "630"
     assert "counts as missing" in form.rows["age_years"].problem.text()
-    form.undo_stack.undo()
+    form._session.history.undo()
     assert editor.text() == ""
     assert form.rows["age_years"].problem.text() == ""
 
@@ -256,8 +256,8 @@ def test_a_value_out_of_range_counts_as_missing_not_as_its_beginning(
 def test_what_is_typed_into_one_field_is_one_step_back(qtbot: QtBot, session: Session, form: ClinicalForm) -> None:
     qtbot.keyClicks(form.rows["age_years"].editor, "63")
     qtbot.keyClicks(form.rows["cea_ng_ml"].editor, "200")
-    form.undo_stack.undo()
+    form._session.history.undo()
     assert session.clinical.cea_ng_ml is None
     assert session.clinical.age_years == 63
-    form.undo_stack.redo()
+    form._session.history.redo()
     assert session.clinical.cea_ng_ml == 200

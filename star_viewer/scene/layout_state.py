@@ -1,0 +1,67 @@
+"""How the views stand, as JSON that a journal can hold: which one is large, zoom and place of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from star_viewer.scene.cameras import OrbitCamera, SliceCamera
+from star_viewer.scene.orientation import SliceKind
+from star_viewer.scene.state import SOLID, ViewName
+
+_ORTHOGONAL = 1e-3
+_Number = Annotated[float, Field(ge=-1e5, le=1e5, allow_inf_nan=False)]
+_Row = tuple[_Number, _Number, _Number]
+
+
+class Layout(BaseModel):
+    """Which view is large, (zoom, right mm, up mm) of each slice view, and how the model is turned."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    large: SliceKind | None = None
+    solid_large: bool = False
+    slices: dict[SliceKind, _Row] = {}
+    frame: tuple[_Row, _Row, _Row]
+    orbit: _Row
+
+    @property
+    def large_view(self) -> ViewName | None:
+        """The view that has the whole space."""
+        return SOLID if self.solid_large else self.large
+
+    def slice_camera(self, kind: SliceKind) -> SliceCamera:
+        """Return the camera of a slice view."""
+        zoom, u_mm, v_mm = self.slices.get(kind, (1.0, 0.0, 0.0))
+        return SliceCamera(pan_mm=(u_mm, v_mm)).zoomed(zoom)
+
+    def orbit_camera(self, now: OrbitCamera) -> OrbitCamera:
+        """Return a camera turned as it was; what it looks at stays.
+
+        Raises
+        ------
+        ValueError
+            When its directions are no frame.
+        """
+        frame = np.array(self.frame)
+        if np.abs(frame @ frame.T - np.eye(3)).max() > _ORTHOGONAL:
+            raise ValueError("no frame")
+        zoom, right, up = self.orbit
+        return replace(now, frame_lps=self.frame, zoom=1.0, pan=(right, up)).zoomed(zoom)
+
+
+def layout_to_json(
+    large: ViewName | None, slices: Mapping[SliceKind, SliceCamera], orbit: OrbitCamera
+) -> dict[str, Any]:
+    """Return how the views stand."""
+    return {
+        "large": large.value if isinstance(large, SliceKind) else None,
+        "solid_large": large == SOLID,
+        "slices": {kind.value: [camera.zoom, *camera.pan_mm] for kind, camera in slices.items()},
+        "frame": [list(row) for row in orbit.frame_lps],
+        "orbit": [orbit.zoom, *orbit.pan],
+    }

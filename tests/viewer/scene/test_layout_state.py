@@ -1,0 +1,55 @@
+"""How the views stand is told and taken up again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from PySide6.QtCore import QPointF
+from pytestqt.qtbot import QtBot
+
+from star_core.types import Case
+from star_viewer.scene.four_views import FourViews
+from star_viewer.scene.orientation import SliceKind
+from star_viewer.scene.state import SOLID
+from tests.viewer.scene.factory import build_case
+
+
+def test_zoom_turn_and_the_large_view_come_back(qtbot: QtBot, build_views: Callable[[Case | None], FourViews]) -> None:
+    views = build_views(build_case())
+    with qtbot.waitSignal(views.layout_changed):
+        views.axial.zoom(2.0, QPointF(40, 40))
+    views.solid.camera = views.solid.camera.turned(30.0, 10.0).zoomed(1.5)
+    views.maximise(SOLID)
+    told = json.loads(json.dumps(views.layout_to_json()))
+    cameras = views.axial.camera, views.coronal.camera, views.solid.camera
+    views.maximise(None)
+    views.reset_views()
+    views.layout_from_json(told)
+    assert (views.axial.camera, views.coronal.camera) == cameras[:2]
+    assert views.solid.camera == cameras[2]
+    assert views.maximised == SOLID
+    views.maximise(SliceKind.AXIAL)
+    views.layout_from_json(json.loads(json.dumps(views.layout_to_json())))
+    assert views.maximised is SliceKind.AXIAL
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"frame": [[1, 0, 0], [1, 0, 0], [0, 0, 1]]},
+        {"frame": None},
+        {"large": "oblique"},
+        {"slices": {"axial": [1.0]}},
+        {"orbit": [float("nan"), 0, 0]},
+    ],
+)
+def test_what_is_no_layout_changes_nothing(
+    build_views: Callable[[Case | None], FourViews], change: dict[str, object]
+) -> None:
+    views = build_views(build_case())
+    before = views.layout_to_json()
+    with pytest.raises(ValueError):
+        views.layout_from_json({**before, **change})
+    assert views.layout_to_json() == before
