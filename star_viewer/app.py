@@ -14,7 +14,7 @@ from star_core.types import Severity
 from star_viewer.actions import YearKeys
 from star_viewer.browsing import Browsing
 from star_viewer.copying import Copying, build_copies_runner
-from star_viewer.dialogs.about import AboutDialog, KeysDialog
+from star_viewer.dialogs.about import AboutDialog
 from star_viewer.importing import Importing
 from star_viewer.jobs.requests import CaseSource, Request
 from star_viewer.jobs.runner import JobRunner
@@ -29,6 +29,7 @@ from star_viewer.session import IncidenceMode, Session
 from star_viewer.settings import SettingsStore, Theme
 from star_viewer.shelf import ArchiveRunners, Shelf
 from star_viewer.theme import apply_theme, is_dark
+from star_viewer.viewing import Viewing
 from star_viewer.workflow import Workflow
 
 MAX_RECENT = 6
@@ -81,6 +82,8 @@ class StarApp(QObject):
         self.importing.theme_chosen.connect(self._set_theme)
         copies_runner = copies_runner or build_copies_runner(self)
         self.copying = Copying(self.window, self.workflow, copies_runner, self._open, self.importing.import_sources)
+        self.viewing = Viewing(self.window, self.session, self.settings, self._open)
+        self.importing.preferences_opened.connect(self.viewing.add_page)
         self._connect_actions()
         self._connect_workflow()
         self._connect_views()
@@ -137,7 +140,6 @@ class StarApp(QObject):
             ("overlay_less", lambda: self._change_opacity(-OPACITY_STEP)),
             ("overlay_more", lambda: self._change_opacity(OPACITY_STEP)),
             ("theme", self._switch_theme),
-            ("keys", self._open_keys),
             ("about", lambda: self._open(AboutDialog(window))),
         ):
             actions[name].triggered.connect(lambda _=False, do=slot: do())
@@ -328,9 +330,6 @@ class StarApp(QObject):
     def _set_theme(self, theme: Theme) -> None:
         self.settings.change(theme=theme)
         apply_theme(self._qt_app, theme)
-
-    def _open_keys(self) -> None:
-        self._open(KeysDialog(self.window.star_actions.all(), self.window))
 
     def _open(self, dialog: Any) -> None:
         self._dialogs = [kept for kept in self._dialogs if kept.isVisible()]

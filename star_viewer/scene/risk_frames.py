@@ -49,6 +49,15 @@ class RiskFrames:
         return np.stack([corners_mm.min(axis=0), corners_mm.max(axis=0)])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RiskPaint:
+    """The map read at the points of the liver's surface: for each mode (T, N) float32, per cent per 10 ml."""
+
+    source: RiskFrames
+    points_mm: FloatArray
+    percent: dict[IncidenceMode, FloatArray]
+
+
 def _box_of(inside: NDArray[np.bool_]) -> tuple[slice, ...]:
     box = []
     for axis in range(3):
@@ -101,3 +110,15 @@ def build_risk_frames(risk_map: RiskMap) -> RiskFrames:
         top[mode] = round_up(float(np.quantile(positive, _HIGHEST_QUANTILE)) if positive.size else 0.0)
         levels[mode] = np.clip(np.round(values * np.float32(255 / top[mode])), 0, 255).astype(np.uint8)
     return RiskFrames(source=risk_map, percent=percent, levels=levels, top=top, geometry=geometry)
+
+
+def build_risk_paint(frames: RiskFrames, points_mm: FloatArray) -> RiskPaint:
+    """Read each year's map at (N, 3) points in LPS mm, between voxel centres trilinearly and zero outside the grid."""
+    from scipy.ndimage import map_coordinates
+
+    index = frames.geometry.lps_to_index(points_mm.astype(np.float64)).T
+    percent = {
+        mode: np.stack([map_coordinates(year, index, order=1, mode="constant") for year in values]).astype(np.float32)
+        for mode, values in frames.percent.items()
+    }
+    return RiskPaint(source=frames, points_mm=points_mm, percent=percent)

@@ -8,7 +8,10 @@ from vtkmodules.vtkRenderingCore import vtkColorTransferFunction, vtkRenderer, v
 from vtkmodules.vtkRenderingVolume import vtkFixedPointVolumeRayCastMapper
 
 from star_core.types import Geometry
+from star_viewer.display import ColourMap
 from star_viewer.scene.colours import build_risk_table
+from star_viewer.scene.layers.clipping import build_clip_planes
+from star_viewer.scene.presets import LOOKS
 from star_viewer.scene.risk_frames import RiskFrames
 from star_viewer.scene.state import SceneState
 from star_viewer.scene.vtk_data import build_image, build_scalars, to_matrix4
@@ -34,7 +37,6 @@ class RiskVolumeLayer:
         look.SetInterpolationTypeToLinear()
         look.ShadeOff()
         look.SetScalarOpacityUnitDistance(_UNIT_MM)
-        look.SetColor(_build_colours())
         self._image = vtkImageData()
         self._frames: RiskFrames | None = None
         self._shown: tuple[object, ...] = ()
@@ -43,6 +45,9 @@ class RiskVolumeLayer:
 
     def update(self, state: SceneState) -> None:
         """Follow the map, the year, the overlay's style and whether a draft is enough."""
+        if not LOOKS[state.display.preset].has_cloud:
+            self._volume.VisibilityOff()
+            return
         if state.risk is None or not state.overlay.visible or min(state.risk.geometry.shape) < 2:
             self._volume.VisibilityOff()
             return
@@ -57,7 +62,11 @@ class RiskVolumeLayer:
             self._volume.GetProperty().SetScalarOpacity(
                 _build_opacities(state.overlay.opacity, state.overlay.threshold_fraction)
             )
+            self._volume.GetProperty().SetColor(_build_colours(state.overlay.colour_map))
             self._styled = state.overlay
+        self._mapper.RemoveAllClippingPlanes()
+        for plane in build_clip_planes(state):
+            self._mapper.AddClippingPlane(plane)
         self._mapper.SetImageSampleDistance(_DRAFT_PIXELS if state.draft else 1.0)
         self._volume.VisibilityOn()
 
@@ -70,12 +79,12 @@ class RiskVolumeLayer:
         self._mapper.SetSampleDistance(0.7 * min(spacing_mm))
         self._mapper.SetInteractiveSampleDistance(0.7 * min(spacing_mm))
         self._volume.SetMapper(self._mapper)
-        self._volume.SetUserMatrix(to_matrix4(_to_rotation(frames.geometry)))
+        self._volume.SetUserMatrix(to_matrix4(to_placement(frames.geometry)))
         self._shown = ()
 
 
-def _to_rotation(geometry: Geometry) -> np.ndarray:
-    """Return the (4, 4) placement of an image that already has its spacing, x along columns."""
+def to_placement(geometry: Geometry) -> np.ndarray:
+    """Return the (4, 4) placement in LPS of an image that already has its spacing, x along columns."""
     matrix = np.eye(4)
     directions = geometry.affine_lps[:3, :3] / np.linalg.norm(geometry.affine_lps[:3, :3], axis=0)
     matrix[:3, :3] = directions[:, ::-1]
@@ -83,9 +92,9 @@ def _to_rotation(geometry: Geometry) -> np.ndarray:
     return matrix
 
 
-def _build_colours() -> vtkColorTransferFunction:
+def _build_colours(colour_map: ColourMap) -> vtkColorTransferFunction:
     colours = vtkColorTransferFunction()
-    for level, (red, green, blue) in zip(range(0, 256, 15), build_risk_table(18), strict=True):
+    for level, (red, green, blue) in zip(range(0, 256, 15), build_risk_table(18, colour_map), strict=True):
         colours.AddRGBPoint(level, red / 255, green / 255, blue / 255)
     return colours
 
