@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 
 from PySide6.QtCore import QEventLoop, QTimer
@@ -18,9 +19,9 @@ def measure_year_change_ms(views: FourViews, *, rounds: int = 2, prepared: bool 
     """Step through the years and return the time of each change, in ms.
 
     A change counts from the session's setter until the pictures of all four views have been painted. ``views`` must be
-    shown and hold a case with an assessment. Between two changes the views come to rest, as they do under a hand. No
-    picture is used twice: with ``prepared`` the other years were drawn while the views rested, as happens after a
-    third of a second; otherwise the model is turned a little before each change, so that nothing kept can be used.
+    shown and hold a case with an assessment. Between two changes the views come to rest, as they do under a hand. With
+    ``prepared`` the other years were drawn while the views rested, as happens after a third of a second; otherwise the
+    overlay changes a little before each change, so that nothing kept can be used.
     """
     session = views.session
     durations_ms = []
@@ -42,8 +43,9 @@ def measure_year_change_ms(views: FourViews, *, rounds: int = 2, prepared: bool 
 
 
 def _make_stale(views: FourViews, step: int) -> None:
-    views.session.set_window_level(WindowLevel(40.0 + step % 2, 400.0))
-    views.solid.turn(0.2, 0.0)
+    """Change the overlay by what nobody sees, so that no picture of another year fits any more."""
+    overlay = views.session.overlay
+    views.session.set_overlay(replace(overlay, opacity=0.5 + 1e-4 * step))
 
 
 def measure_window_change_ms(views: FourViews, *, rounds: int = 20) -> list[float]:

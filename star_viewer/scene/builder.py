@@ -48,9 +48,9 @@ class SceneBuilder(QObject):
         """Lay out the yearly maps."""
         self._submit(lambda: build_risk_frames(source), source, self.risk_built.emit)
 
-    def build_paint(self, source: RiskFrames, points_mm: FloatArray) -> None:
-        """Read the yearly maps at the points of a surface."""
-        self._submit(lambda: build_risk_paint(source, points_mm), source, self.paint_built.emit)
+    def build_paint(self, source: RiskFrames, points_mm: FloatArray, normals: FloatArray) -> None:
+        """Read the yearly maps beneath the points of a surface."""
+        self._submit(lambda: build_risk_paint(source, points_mm, normals), source, self.paint_built.emit)
 
     def build_body(self, source: Volume, masks: Masks | None) -> None:
         """Make a volume coarse enough for 3D; with masks the liver alone."""

@@ -59,7 +59,7 @@ class SceneParts(QObject):
             liver = next((surface for surface in self.surfaces if surface.name == LIVER), None)
             if liver is not None:
                 self._asked.add("paint")
-                self._builder.build_paint(self.risk, liver.mesh.points_mm)
+                self._builder.build_paint(self.risk, liver.mesh.points_mm, liver.mesh.normals)
         if look.ct is None or volume is None:
             return
         wanted = masks if look.ct.liver_only else None

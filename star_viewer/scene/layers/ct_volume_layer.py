@@ -7,13 +7,13 @@ from vtkmodules.vtkRenderingCore import vtkColorTransferFunction, vtkRenderer, v
 from vtkmodules.vtkRenderingVolume import vtkFixedPointVolumeRayCastMapper
 
 from star_viewer.scene.body import AIR_HU, CoarseCt
-from star_viewer.scene.layers.clipping import build_clip_planes
+from star_viewer.scene.layers.clipping import Clipping
 from star_viewer.scene.layers.risk_volume_layer import to_placement
 from star_viewer.scene.presets import LOOKS, CtLook
 from star_viewer.scene.state import SceneState
 from star_viewer.scene.vtk_data import build_image, to_matrix4
 
-_DRAFT_PIXELS = 4.0
+_DRAFT_PIXELS = 5.0
 _UNIT_MM = 4.0
 
 
@@ -32,6 +32,7 @@ class CtVolumeLayer:
         look.SetAmbient(0.25)
         look.SetDiffuse(0.8)
         look.SetSpecular(0.15)
+        self._clipping = Clipping()
         self._image: vtkImageData | None = None
         self._body: CoarseCt | None = None
         self._styled: CtLook | None = None
@@ -47,9 +48,7 @@ class CtVolumeLayer:
             self._take_over(state.body)
         if look is not self._styled:
             self._style(look)
-        self._mapper.RemoveAllClippingPlanes()
-        for plane in build_clip_planes(state):
-            self._mapper.AddClippingPlane(plane)
+        self._clipping.update(state, [self._mapper])
         finest_mm = min(state.body.geometry.spacing_mm)
         self._mapper.SetImageSampleDistance(_DRAFT_PIXELS if state.draft else 1.0)
         self._mapper.SetSampleDistance(finest_mm * (2.0 if state.draft else 0.8))

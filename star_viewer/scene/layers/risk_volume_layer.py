@@ -10,13 +10,13 @@ from vtkmodules.vtkRenderingVolume import vtkFixedPointVolumeRayCastMapper
 from star_core.types import Geometry
 from star_viewer.display import ColourMap
 from star_viewer.scene.colours import build_risk_table
-from star_viewer.scene.layers.clipping import build_clip_planes
+from star_viewer.scene.layers.clipping import Clipping
 from star_viewer.scene.presets import LOOKS
 from star_viewer.scene.risk_frames import RiskFrames
 from star_viewer.scene.state import SceneState
 from star_viewer.scene.vtk_data import build_image, build_scalars, to_matrix4
 
-_DRAFT_PIXELS = 2.0
+_DRAFT_PIXELS, _DRAFT_PIXELS_WITH_CT = 2.0, 4.0
 _UNIT_MM = 10.0
 
 
@@ -37,6 +37,7 @@ class RiskVolumeLayer:
         look.SetInterpolationTypeToLinear()
         look.ShadeOff()
         look.SetScalarOpacityUnitDistance(_UNIT_MM)
+        self._clipping = Clipping()
         self._image = vtkImageData()
         self._frames: RiskFrames | None = None
         self._shown: tuple[object, ...] = ()
@@ -45,7 +46,8 @@ class RiskVolumeLayer:
 
     def update(self, state: SceneState) -> None:
         """Follow the map, the year, the overlay's style and whether a draft is enough."""
-        if not LOOKS[state.display.preset].has_cloud:
+        look = LOOKS[state.display.preset]
+        if not look.has_cloud:
             self._volume.VisibilityOff()
             return
         if state.risk is None or not state.overlay.visible or min(state.risk.geometry.shape) < 2:
@@ -64,10 +66,9 @@ class RiskVolumeLayer:
             )
             self._volume.GetProperty().SetColor(_build_colours(state.overlay.colour_map))
             self._styled = state.overlay
-        self._mapper.RemoveAllClippingPlanes()
-        for plane in build_clip_planes(state):
-            self._mapper.AddClippingPlane(plane)
-        self._mapper.SetImageSampleDistance(_DRAFT_PIXELS if state.draft else 1.0)
+        self._clipping.update(state, [self._mapper])
+        draft_pixels = _DRAFT_PIXELS if look.ct is None else _DRAFT_PIXELS_WITH_CT
+        self._mapper.SetImageSampleDistance(draft_pixels if state.draft else 1.0)
         self._volume.VisibilityOn()
 
     def _take_over(self, frames: RiskFrames) -> None:

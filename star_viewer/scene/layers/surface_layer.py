@@ -10,7 +10,7 @@ from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer
 from star_core.types import Structure
 from star_viewer.display import DisplayStyle, StructureStyle
 from star_viewer.scene.colours import build_risk_table
-from star_viewer.scene.layers.clipping import build_clip_planes
+from star_viewer.scene.layers.clipping import Clipping
 from star_viewer.scene.presets import LOOKS
 from star_viewer.scene.risk_frames import RiskPaint
 from star_viewer.scene.state import SceneState
@@ -25,6 +25,7 @@ class SurfaceLayer:
         self._renderer = renderer
         self._surfaces: tuple[Surface, ...] = ()
         self._bodies: list[_Body] = []
+        self._clipping = Clipping()
 
     def update(self, state: SceneState) -> None:
         """Follow the surfaces and how they are to be shown."""
@@ -33,14 +34,12 @@ class SurfaceLayer:
                 self._renderer.RemoveActor(body.actor)
             self._surfaces = state.surfaces
             self._bodies = [_Body(surface) for surface in state.surfaces]
+            self._clipping = Clipping()
             for body in self._bodies:
                 self._renderer.AddActor(body.actor)
-        planes = build_clip_planes(state)
+        self._clipping.update(state, [body.mapper for body in self._bodies])
         for body in self._bodies:
-            body.mapper.RemoveAllClippingPlanes()
-            for plane in planes:
-                body.mapper.AddClippingPlane(plane)
-            body.update(state, is_clipped=bool(planes))
+            body.update(state, is_clipped=bool(state.display.clip))
 
 
 class _Body:
