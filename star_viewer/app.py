@@ -23,6 +23,7 @@ from star_viewer.main_window import TITLE, MainWindow
 from star_viewer.networking import Networking
 from star_viewer.pacs import NetworkRunners, Pacs
 from star_viewer.panels.findings import findings_of
+from star_viewer.picturing import Picturing, build_film_runner
 from star_viewer.receiving import Receiving
 from star_viewer.serverbook import ServerBook
 from star_viewer.session import IncidenceMode, Session
@@ -57,6 +58,7 @@ class StarApp(QObject):
         copies_runner: JobRunner | None = None,
         archive_runners: ArchiveRunners | None = None,
         network_runners: NetworkRunners | None = None,
+        film_runner: JobRunner | None = None,
         build_views: ViewsFactory = build_four_views,
     ) -> None:
         super().__init__()
@@ -84,6 +86,8 @@ class StarApp(QObject):
         self.copying = Copying(self.window, self.workflow, copies_runner, self._open, self.importing.import_sources)
         self.viewing = Viewing(self.window, self.session, self.settings, self._open)
         self.importing.preferences_opened.connect(self.viewing.add_page)
+        film_runner = film_runner or build_film_runner(self)
+        self.picturing = Picturing(self.window, self.session, self.viewing, film_runner, self._open)
         self._connect_actions()
         self._connect_workflow()
         self._connect_views()
@@ -104,6 +108,7 @@ class StarApp(QObject):
         """End everything that runs beside the window."""
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
         self.copying.close()
+        self.picturing.close()
         self.runner.close()
         self.shelf.runners.close()
         self.pacs.runners.close()

@@ -194,13 +194,14 @@ class Viewing(QObject):
         settings = self._settings.settings
         if any(getattr(settings, name) != value for name, value in remembered.items()):
             self._settings.change(**remembered)
-        self._show_corner_lines()
+        self.show_corner_lines()
 
     def _take_volume(self, _: Volume | None) -> None:
         self._window.star_actions["cine"].setChecked(False)
-        self._show_corner_lines()
+        self.show_corner_lines()
 
-    def _show_corner_lines(self) -> None:
+    def show_corner_lines(self) -> None:
+        """Write patient and series into the corners, unless they are hidden."""
         if self._views is not None:
             self._views.show_corner_lines(self.corner_lines() if self._display.style.corner_text else ())
 

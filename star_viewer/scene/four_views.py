@@ -138,6 +138,18 @@ class FourViews(QWidget):
         return self._leading
 
     @property
+    def leading_pane(self) -> Pane:
+        """The view that was used last, or one that is shown where that is hidden."""
+        shown = [pane for pane in self._panes if pane.isVisibleTo(self)]
+        return next((pane for pane in shown if pane.name == self._leading), shown[0])
+
+    def draw_sharply(self) -> None:
+        """Draw without a draft first; :attr:`frame_shown` tells when that is done."""
+        self._settled.stop()
+        self._draft = False
+        self._schedule()
+
+    @property
     def leading_slice(self) -> SlicePane:
         """The slice view that was used last, or the axial one."""
         return next((pane for pane in self._slice_panes if pane.name == self._leading), self.axial)
@@ -219,7 +231,7 @@ class FourViews(QWidget):
         self._draft = False
         deadline = QDeadlineTimer(timeout_ms)
         self._request(even_hidden=True)
-        while not self._is_settled and not deadline.hasExpired():
+        while not self.is_settled and not deadline.hasExpired():
             loop = QEventLoop()
             self.frame_shown.connect(loop.quit)
             self._news.connect(loop.quit)
@@ -227,10 +239,11 @@ class FourViews(QWidget):
             loop.exec()
             if self._stale and not self._parts.busy:
                 self._request(even_hidden=True)
-        return self._is_settled
+        return self.is_settled
 
     @property
-    def _is_settled(self) -> bool:
+    def is_settled(self) -> bool:
+        """Whether the session is shown as it is, sharp."""
         if self._session.volume is None:
             return True
         waiting = self._stale or self._draft or self._parts.busy
