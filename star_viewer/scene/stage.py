@@ -49,6 +49,7 @@ class Stage:
         self._layers: dict[ViewName, list[Layer]] = {}
         self._drawn: dict[ViewName, Needs] = {}
         self._kept = KeptPictures()
+        self._may_stop = self._was_stopped = False
         self._buffer = vtkUnsignedCharArray()
         for kind in SliceKind:
             renderer = self._add_renderer(kind)
@@ -80,6 +81,7 @@ class Stage:
             self._kept.clear()
         patches: dict[ViewName, Patch] = {}
         parts: dict[ViewName, Rect] = {}
+        before = dict(self._drawn)
         for name in state.rects:
             needs = needs_of(state, name)
             drawn = self._drawn.get(name)
@@ -92,7 +94,13 @@ class Stage:
             else:
                 parts[name] = self._changed_part(state, name)
                 self._drawn[name] = needs
-        for name, patch in self._draw_parts(state, parts).items():
+        only_sharper = bool(parts) and all(
+            name in before and before[name].sharpened().serves(self._drawn[name]) for name in parts
+        )
+        drawn_parts = self._draw_parts(state, parts, may_stop=only_sharper)
+        if parts and not drawn_parts:
+            self._drawn = before
+        for name, patch in drawn_parts.items():
             patches[name] = patch
             self._kept.keep(name, self._drawn[name], self._risk_part(state, name), patch)
         return Frame(state, patches)
@@ -110,11 +118,16 @@ class Stage:
             for name, part in sizes.items():
                 needs = needs_of(other, name)
                 if self._kept.find(name, needs) is None:
-                    self._kept.keep(name, needs, part, self._draw_parts(other, {name: part})[name])
+                    drawn = self._draw_parts(other, {name: part}, may_stop=True)
+                    if name in drawn:
+                        self._kept.keep(name, needs, part, drawn[name])
                     return True
         return False
 
-    def _draw_parts(self, state: SceneState, parts: Mapping[ViewName, Rect]) -> dict[ViewName, Patch]:
+    def _draw_parts(
+        self, state: SceneState, parts: Mapping[ViewName, Rect], *, may_stop: bool
+    ) -> dict[ViewName, Patch]:
+        """Draw parts of views; return nothing where drawing might stop for something newer, and did."""
         if not parts:
             return {}
         for name, renderer in self._renderers.items():
@@ -123,8 +136,21 @@ class Stage:
             for layer in self._layers[name]:
                 layer.update(state)
             self._aim(state, name, part)
+        self._was_stopped, self._may_stop = False, may_stop
         self._window.Render()
+        self._may_stop = False
+        if self._was_stopped:
+            return {}
         return {name: self._read(state, name, part) for name, part in parts.items()}
+
+    def stop(self) -> None:
+        """Leave what is drawn now unfinished, if it is not urgent; the one method that another thread may call.
+
+        Rays look at this flag row by row.
+        """
+        if self._may_stop:
+            self._was_stopped = True
+            self._window.SetAbortRender(1)
 
     def _changed_part(self, state: SceneState, name: ViewName) -> Rect:
         """Return the part of a view to draw anew: where only the risk changed, no more than where risk can show."""

@@ -81,7 +81,7 @@ class VtkDrawer(QObject):
         if self._mailbox.closed or not self._mailbox.has_post:
             return
         if self._here is None:
-            self._here = _Painter()
+            self._here = _Painter(self._mailbox)
         self._answer(self._here.paint(self._mailbox.take()))
 
     def _answer(self, answer: Frame | str | None) -> None:
@@ -89,6 +89,10 @@ class VtkDrawer(QObject):
             self.drawn.emit(answer)
         elif answer is not None:
             self.failed.emit(answer)
+
+
+def _do_nothing() -> None:
+    """Stand where there is no stage yet, or no longer one."""
 
 
 class _Mailbox:
@@ -100,12 +104,15 @@ class _Mailbox:
         self.has_post = False
         self.closed = False
         self.is_rested = False
+        self.overtake: Callable[[], None] = _do_nothing
+        """Tells the stage that something newer is asked for."""
 
     def put(self, state: SceneState | None) -> None:
         with self._condition:
             if state is not None or not self.has_post:
                 self._state = state
             self.has_post = True
+            self.overtake()
             self._condition.notify()
 
     def wait(self, seconds: float | None) -> bool:
@@ -124,13 +131,15 @@ class _Mailbox:
         with self._condition:
             self.closed = True
             self._state = None
+            self.overtake()
             self._condition.notify()
 
 
 class _Painter:
     """The stage, built when first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, mailbox: _Mailbox) -> None:
+        self._mailbox = mailbox
         self._stage: object | None = None
         self._ahead: SceneState | None = None
         self.patience_s: float | None = None
@@ -142,6 +151,7 @@ class _Painter:
         try:
             if self._stage is None:
                 self._stage = Stage()
+                self._mailbox.overtake = self._stage.stop
                 self._stage.open()
             assert isinstance(self._stage, Stage)
             if state is None:
@@ -166,13 +176,14 @@ class _Painter:
     def release(self) -> None:
         from star_viewer.scene.stage import Stage
 
+        self._mailbox.overtake = _do_nothing
         if isinstance(self._stage, Stage):
             self._stage.release()
         self._stage = None
 
 
 def _run(mailbox: _Mailbox, drawer_ref: weakref.ref[VtkDrawer]) -> None:
-    painter = _Painter()
+    painter = _Painter(mailbox)
     while not mailbox.closed:
         if not mailbox.wait(painter.patience_s):
             painter.prepare()

@@ -13,7 +13,7 @@ from star_viewer.scene.presets import LOOKS, CtLook
 from star_viewer.scene.state import SceneState
 from star_viewer.scene.vtk_data import build_image, to_matrix4
 
-_DRAFT_PIXELS = 5.0
+_DRAFT_PIXELS, _DRAFT_STEP = 5.0, 2.5
 _UNIT_MM = 4.0
 
 
@@ -51,8 +51,9 @@ class CtVolumeLayer:
         self._clipping.update(state, [self._mapper])
         finest_mm = min(state.body.geometry.spacing_mm)
         self._mapper.SetImageSampleDistance(_DRAFT_PIXELS if state.draft else 1.0)
-        self._mapper.SetSampleDistance(finest_mm * (2.0 if state.draft else 0.8))
-        self._mapper.SetInteractiveSampleDistance(finest_mm * (2.0 if state.draft else 0.8))
+        step_mm = finest_mm * (_DRAFT_STEP if state.draft else 1.0)
+        self._mapper.SetSampleDistance(step_mm)
+        self._mapper.SetInteractiveSampleDistance(step_mm)
         self._volume.VisibilityOn()
 
     def _take_over(self, body: CoarseCt) -> None:
