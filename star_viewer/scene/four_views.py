@@ -352,6 +352,8 @@ class FourViews(QWidget):
         if self._session.volume is not frame.state.volume:
             return
         self._shown = frame.state
+        if frame.state.draft and self._draft:
+            self._settled.start()  # on a slow machine a draft takes long; the hand's rest counts from its end
         for pane in self._panes:
             pane.show_frame(frame)
         self.frame_shown.emit(frame)
