@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QComboBox, QLineEdit, QMenuBar, QWidget
 
 from star_core.imaging.annotations import AnnotationKind
-from star_viewer.session import WINDOW_PRESETS, Session
-
-
-@dataclass(frozen=True, slots=True)
-class ActionSpec:
-    """One action; ``icon`` is a name of the Material Design set.
-
-    The key of an action with a ``scope`` works only in the widgets that are attached to it.
-    """
-
-    name: str
-    menu: str
-    text: str
-    tooltip: str
-    key: str = ""
-    icon: str = ""
-    checkable: bool = False
-    short: str = ""
-    scope: str = ""
-
+from star_viewer.action_spec import ActionSpec
+from star_viewer.display import WindowPreset
+from star_viewer.session import Session
+from star_viewer.view_specs import PRESET_NAMES, VIEW_SPECS
 
 _FOLDER, _PDF = "mdi6.folder-open-outline", "mdi6.file-pdf-box"
 _IMPORT, _TABLE = "mdi6.tray-arrow-down", "mdi6.table-account"
 _SERVER = "mdi6.server-network"
-_LAYERS, _FIT = "mdi6.layers-outline", "mdi6.fit-to-page-outline"
 
 _DRAWING = tuple(
     ActionSpec(f"draw_{kind}", "Draw", text, f"{text}: {how}", key, icon, checkable=True)
@@ -51,7 +34,7 @@ SPECS = (
     ActionSpec("open", "File", "Open CT folder…", "Open a folder with a CT", "Ctrl+O", _FOLDER, short="Open"),
     ActionSpec("open_file", "File", "Open file…", "Open a DICOM or NIfTI file", "Ctrl+Shift+O"),
     ActionSpec("demo", "File", "Demonstration patient", "Open the synthetic patient", "Ctrl+D", "mdi6.account-outline"),
-    ActionSpec("continue", "File", "Continue", "Open what was open when the program ended, as it was", "Ctrl+K"),
+    ActionSpec("continue", "File", "Continue", "Open what was open when the program ended, as it was", "Ctrl+Shift+K"),
     ActionSpec("export", "File", "Export PDF report…", "Write the report as PDF", "Ctrl+E", _PDF, short="Export"),
     ActionSpec("import_folder", "Studies", "Import folder…", "Import studies from a folder", "Ctrl+I", _IMPORT),
     ActionSpec("import_files", "Studies", "Import files…", "Import files, a DICOMDIR or zip archives", "Ctrl+Shift+I"),
@@ -85,17 +68,11 @@ SPECS = (
     ActionSpec("play", "Patient", "Play the years", "Play or pause the years", "Space"),
     ActionSpec("annual", "Patient", "Cumulative or annual", "Switch cumulative and annual risk", "M"),
     ActionSpec("finetune", "Model", "Fine-tune on our patients…", "Train the heads on a cohort", "Ctrl+T"),
-    ActionSpec("window_abdomen", "View", "Abdomen window", "Window for the abdomen", "1", short="Abdomen"),
-    ActionSpec("window_liver", "View", "Liver window", "Window for the liver", "2", short="Liver"),
-    ActionSpec("window_bone", "View", "Bone window", "Window for bone", "3", short="Bone"),
-    ActionSpec("window_lung", "View", "Lung window", "Window for the lungs", "4", short="Lung"),
-    ActionSpec("overlay", "View", "Show the risk map", "Show or hide the risk map", "O", _LAYERS, True, "Risk map"),
-    ActionSpec("overlay_less", "View", "Risk map fainter", "Make the risk map fainter", "["),
-    ActionSpec("overlay_more", "View", "Risk map stronger", "Make the risk map stronger", "]"),
-    ActionSpec("reset", "View", "Reset the views", "Show each view whole", "R", _FIT, short="Reset"),
+    *VIEW_SPECS,
     ActionSpec("theme", "View", "Dark or light", "Switch dark and light", "Ctrl+L", "mdi6.theme-light-dark"),
     *_DRAWING,
-    ActionSpec("keys", "Help", "Keys", "Show all keys", "?"),
+    ActionSpec("palette", "Help", "Find an action…", "Type to find any action; Return runs it", "Ctrl+K"),
+    ActionSpec("keys", "Help", "Keys", "Show all keys, by group", "?"),
     ActionSpec("about", "Help", "About STAR Viewer", "What this program is"),
 )
 HEADER = ("open", "browse", "assess", "export")
@@ -134,6 +111,10 @@ class Actions:
         """Return every action in the order of the menus."""
         return tuple(self._by_name.values())
 
+    def listed(self) -> tuple[tuple[str, QAction], ...]:
+        """Return every action with the menu that it stands in."""
+        return tuple((spec.menu, self._by_name[spec.name]) for spec in SPECS)
+
     def add_to(self, bar: QMenuBar) -> None:
         """Fill a menu bar."""
         menus = {}
@@ -154,8 +135,12 @@ class Actions:
         """Connect the actions that only change how the case is looked at."""
         self["next_year"].triggered.connect(lambda: session.set_year(session.year + 1))
         self["previous_year"].triggered.connect(lambda: session.set_year(session.year - 1))
-        for preset, window_level in WINDOW_PRESETS.items():
-            self[f"window_{preset}"].triggered.connect(lambda _=False, w=window_level: session.set_window_level(w))
+        display = session.display
+        for place, name in enumerate(PRESET_NAMES):
+            self[name].triggered.connect(
+                lambda _=False, place=place: session.set_window_level(display.presets[place].window_level)
+            )
+        display.presets_changed.connect(self.name_presets)
         for kind in AnnotationKind:
             self[f"draw_{kind}"].triggered.connect(lambda on, k=kind: session.set_pen(k if on else None))
         session.pen_changed.connect(self._show_pen)
@@ -169,6 +154,15 @@ class Actions:
     def _enable_drawing(self, volume: object) -> None:
         for kind in AnnotationKind:
             self[f"draw_{kind}"].setEnabled(volume is not None)
+
+    def name_presets(self, presets: Sequence[WindowPreset]) -> None:
+        """Give the actions of the number keys the names of their grey windows."""
+        for name, preset in zip(PRESET_NAMES, presets, strict=True):
+            centre_hu, width_hu = preset.window_level.centre_hu, preset.window_level.width_hu
+            self[name].setText(f"{preset.name} window")
+            self[name].setIconText(preset.name)
+            key = self[name].shortcut().toString()
+            self[name].setToolTip(f"{preset.name}: centre {centre_hu:g} HU, width {width_hu:g} HU ({key})")
 
 
 class YearKeys(QObject):

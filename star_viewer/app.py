@@ -14,7 +14,7 @@ from star_core.types import Severity
 from star_viewer.actions import YearKeys
 from star_viewer.browsing import Browsing
 from star_viewer.copying import Copying, build_copies_runner
-from star_viewer.dialogs.about import AboutDialog, KeysDialog
+from star_viewer.dialogs.about import AboutDialog
 from star_viewer.filing import Filing
 from star_viewer.importing import Importing
 from star_viewer.jobs.requests import CaseSource, Request
@@ -26,12 +26,14 @@ from star_viewer.main_window import TITLE, MainWindow
 from star_viewer.networking import Networking
 from star_viewer.pacs import NetworkRunners, Pacs
 from star_viewer.panels.findings import findings_of
+from star_viewer.picturing import Picturing, build_film_runner
 from star_viewer.receiving import Receiving
 from star_viewer.serverbook import ServerBook
 from star_viewer.session import IncidenceMode, Session
 from star_viewer.settings import SettingsStore, Theme
 from star_viewer.shelf import ArchiveRunners, Shelf
 from star_viewer.theme import apply_theme, is_dark
+from star_viewer.viewing import Viewing
 from star_viewer.workflow import Workflow
 
 MAX_RECENT = 6
@@ -59,6 +61,7 @@ class StarApp(QObject):
         copies_runner: JobRunner | None = None,
         archive_runners: ArchiveRunners | None = None,
         network_runners: NetworkRunners | None = None,
+        film_runner: JobRunner | None = None,
         build_views: ViewsFactory = build_four_views,
     ) -> None:
         super().__init__()
@@ -84,6 +87,10 @@ class StarApp(QObject):
         self.importing.theme_chosen.connect(self._set_theme)
         copies_runner = copies_runner or build_copies_runner(self)
         self.copying = Copying(self.window, self.workflow, copies_runner, self._open, self.importing.import_sources)
+        self.viewing = Viewing(self.window, self.session, self.settings, self._open)
+        self.importing.preferences_opened.connect(self.viewing.add_page)
+        film_runner = film_runner or build_film_runner(self)
+        self.picturing = Picturing(self.window, self.session, self.viewing, film_runner, self._open)
         self.keeping = Keeping(self.window, self.session, self.workflow, Keeper(self))
         self.filing = Filing(self.session, self.workflow, self.shelf, self.keeping, self.window)
         self._connect_actions()
@@ -107,6 +114,7 @@ class StarApp(QObject):
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
         self.keeping.close()
         self.copying.close()
+        self.picturing.close()
         self.runner.close()
         self.shelf.runners.close()
         self.pacs.runners.close()
@@ -144,7 +152,6 @@ class StarApp(QObject):
             ("overlay_less", lambda: self._change_opacity(-OPACITY_STEP)),
             ("overlay_more", lambda: self._change_opacity(OPACITY_STEP)),
             ("theme", self._switch_theme),
-            ("keys", self._open_keys),
             ("about", lambda: self._open(AboutDialog(window))),
         ):
             actions[name].triggered.connect(lambda _=False, do=slot: do())
@@ -341,9 +348,6 @@ class StarApp(QObject):
     def _set_theme(self, theme: Theme) -> None:
         self.settings.change(theme=theme)
         apply_theme(self._qt_app, theme)
-
-    def _open_keys(self) -> None:
-        self._open(KeysDialog(self.window.star_actions.all(), self.window))
 
     def _open(self, dialog: Any) -> None:
         self._dialogs = [kept for kept in self._dialogs if kept.isVisible()]

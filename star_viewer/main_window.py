@@ -34,6 +34,7 @@ from star_viewer.panels.choice_box import ChoiceBox
 from star_viewer.panels.clinical_form import ClinicalForm
 from star_viewer.panels.findings import FindingsPanel
 from star_viewer.panels.forecast import ForecastPanel
+from star_viewer.panels.layers import LayersPanel
 from star_viewer.panels.regions import RegionsPanel
 from star_viewer.panels.year_bar import YearBar
 from star_viewer.session import Session
@@ -66,6 +67,7 @@ class MainWindow(QMainWindow):
         self.regions = RegionsPanel(session)
         self.findings = FindingsPanel(session)
         self.annotations = AnnotationsPanel(session)
+        self.layers = LayersPanel(session)
         self.year_bar = YearBar(session)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty_state)
@@ -141,6 +143,7 @@ class MainWindow(QMainWindow):
         self.tabs.addTab(self.regions, "WHERE")
         self.tabs.addTab(self.findings, "TRUST")
         self.tabs.addTab(self.annotations, "ANNOTATIONS")
+        self.tabs.addTab(self.layers, "LAYERS")
         right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(_titled("FORECAST", self.forecast))
         right.addWidget(self.tabs)

@@ -61,7 +61,8 @@ class WindowMeter(QObject):
             QApplication.exit(2)
             return
         views.maximise(None)  # the case may have been left otherwise
-        changes_ms = measure_year_change_ms(views)
+        first_ms = measure_year_change_ms(views)
+        changes_ms = measure_year_change_ms(views, prepared=True)
         size = f"{views.width()} x {views.height()}"
         figures: list[dict[str, str | float | None]] = [
             _figure(
@@ -76,6 +77,14 @@ class WindowMeter(QObject):
             _figure(
                 f"change of year, four views of {size}, median of {len(changes_ms)}",
                 statistics.median(changes_ms),
+                "ms",
+                "at most 33 ms",
+                peer=statistics.median(measure_window_change_ms(views)),
+                peer_name="change of grey window",
+            ),
+            _figure(
+                f"change to a year not drawn yet, four views of {size}, median of {len(first_ms)}",
+                statistics.median(first_ms),
                 "ms",
                 "at most 60 ms",
                 peer=statistics.median(measure_window_change_ms(views)),

@@ -16,6 +16,9 @@ from PySide6.QtCore import QObject, Signal
 from star_core.imaging.annotations import Annotation, AnnotationKind
 from star_core.imaging.measure import Measurement, compute_measurement
 from star_core.types import N_YEARS, Assessment, Case, ClinicalRecord, Masks, Volume
+from star_viewer.display import WINDOW_PRESETS as WINDOW_PRESETS
+from star_viewer.display import ColourMap, Display
+from star_viewer.display import WindowLevel as WindowLevel
 from star_viewer.history import Content, History
 
 PointMm = tuple[float, float, float]
@@ -30,28 +33,13 @@ class IncidenceMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class WindowLevel:
-    """Grey window: centre and width in HU."""
-
-    centre_hu: float
-    width_hu: float
-
-
-WINDOW_PRESETS: dict[str, WindowLevel] = {
-    "abdomen": WindowLevel(40, 400),
-    "liver": WindowLevel(100, 150),
-    "bone": WindowLevel(400, 1800),
-    "lung": WindowLevel(-600, 1500),
-}
-
-
-@dataclass(frozen=True, slots=True)
 class OverlayStyle:
     """How the risk map lies on the CT: opacity 0..1 and the density below which it is transparent."""
 
     visible: bool = True
     opacity: float = 0.55
     threshold_fraction: float = 0.15
+    colour_map: ColourMap = ColourMap.INFERNO
 
 
 class Session(QObject):
@@ -75,6 +63,7 @@ class Session(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.display = Display(self)
         self._case: Case | None = None
         self._assessment: Assessment | None = None
         self._clinical = ClinicalRecord()

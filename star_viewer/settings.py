@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from star_viewer.display import ColourMap, Interpolation, Layout
+
 
 class Theme(StrEnum):
     """Colours of the window; reading rooms are dark."""
@@ -32,6 +34,16 @@ class ReceiverSettings(BaseModel):
     object_gb: float = Field(default=4.0, gt=0.0)
 
 
+class WindowPresetSettings(BaseModel):
+    """A grey window on a number key."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    centre_hu: float = Field(ge=-5000.0, le=10000.0)
+    width_hu: float = Field(ge=1.0, le=10000.0)
+
+
 class Settings(BaseModel):
     """What is remembered from one start to the next."""
 
@@ -44,6 +56,11 @@ class Settings(BaseModel):
     import_by_link: bool = False
     server: str = ""
     receiver: ReceiverSettings = ReceiverSettings()
+    layout: Layout = Layout.FOUR
+    corner_text: bool = True
+    interpolation: Interpolation = Interpolation.LINEAR
+    colour_map: ColourMap = ColourMap.INFERNO
+    window_presets: tuple[WindowPresetSettings, ...] = ()
 
 
 class SettingsStore:

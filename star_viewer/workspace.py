@@ -65,7 +65,8 @@ def restore_view(session: Session, view: ViewState) -> None:
     session.set_incidence_mode(view.mode)
     session.set_crosshair(view.crosshair_mm)
     session.set_window_level(view.window_level)
-    session.set_overlay(view.overlay)
+    # The colour map is a setting of the reader, not of the case.
+    session.set_overlay(replace(view.overlay, colour_map=session.overlay.colour_map))
 
 
 # --------------------------------------------------------------------------- entries

@@ -71,7 +71,7 @@ class EmptyState(QWidget):
         for offered, text in offers:
             button = KeyButton(text.replace("&", "&&"))
             button.setDefault(not self._offer_buttons)
-            button.setToolTip("Open it exactly as it was when the program ended (Ctrl+K)")
+            button.setToolTip("Open it exactly as it was when the program ended (Ctrl+Shift+K)")
             button.clicked.connect(lambda _=False, chosen=offered: self.continue_asked.emit(chosen))
             self._offers.addWidget(button)
             self._offer_buttons.append(button)

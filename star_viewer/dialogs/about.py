@@ -1,12 +1,8 @@
-"""What this program is, and the keys it knows."""
+"""What this program is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
 import star_core
 from star_viewer.theme import GRID
@@ -30,38 +26,6 @@ class AboutDialog(QDialog):
         )
         text.setWordWrap(True)
         _fill(self, title, notice, text)
-
-
-class KeysDialog(QDialog):
-    """All keys, as the actions define them."""
-
-    def __init__(self, actions: Iterable[QAction], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Keys")
-        keyed = [action for action in actions if not action.shortcut().isEmpty()]
-        extra = (
-            ("Arrow keys, wheel", "Next and previous slice (in a view)"),
-            ("Page up, page down", "Ten slices"),
-            ("Right drag", "Window and level"),
-            ("Middle drag, Ctrl + wheel", "Pan, zoom"),
-            ("Double click", "One view large, and back; on an annotation: rename it"),
-            ("F2, Del, Shift + arrows", "Rename, delete, move the selected annotation"),
-            ("Arrows, Enter while drawing", "Move the crosshair, place a point"),
-        )
-        native = QKeySequence.SequenceFormat.NativeText
-        rows = [(a.shortcut().toString(native), a.toolTip().rpartition(" (")[0]) for a in keyed]
-        table = QTableWidget(len(rows) + len(extra), 2)
-        table.setHorizontalHeaderLabels(["Key", "Does"])
-        table.verticalHeader().hide()
-        table.horizontalHeader().setStretchLastSection(True)
-        for row, texts in enumerate([*rows, *extra]):
-            for column, text in enumerate(texts):
-                item = QTableWidgetItem(text)
-                item.setFlags(Qt.ItemFlag.ItemIsEnabled)
-                table.setItem(row, column, item)
-        table.resizeColumnsToContents()
-        table.setMinimumSize(60 * GRID, 60 * GRID)
-        _fill(self, table)
 
 
 def _fill(dialog: QDialog, *widgets: QWidget) -> None:

@@ -86,6 +86,13 @@ def make_copy_tasks() -> Answerer:
     return CopyTasks()
 
 
+def make_film_tasks() -> Answerer:
+    """Return the real work on pictures and films; its imports happen in the worker process only."""
+    from star_viewer.jobs.film_tasks import FilmTasks
+
+    return FilmTasks()
+
+
 def make_archive_tasks() -> Answerer:
     """Return the real work on the archive; its imports happen in the worker process only."""
     from star_viewer.jobs.tasks import ArchiveTasks

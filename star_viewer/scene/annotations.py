@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QImage, QPainter, QPen, QPolygonF, QTransform
 
+from star_viewer.display import ColourMap
 from star_viewer.scene.cameras import OrbitCamera
 from star_viewer.scene.colours import BACKGROUND, FAINT_TEXT, TEXT, Rgb, build_risk_table
 
@@ -63,14 +66,29 @@ def draw_letters(painter: QPainter, rect: QRectF, letters: tuple[str, str, str, 
         draw_text(painter, inner, place, letter, points=13.0, letter=True)
 
 
-def draw_crosshair(painter: QPainter, rect: QRectF, x: float, y: float, upright: Rgb, level: Rgb) -> None:
-    """Draw the two other planes as lines that leave their meeting point free."""
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+def draw_crosshair(
+    painter: QPainter, rect: QRectF, x: float, y: float, lines: Sequence[tuple[tuple[float, float], Rgb]]
+) -> None:
+    """Draw the other planes as lines that leave their meeting point free; each has a direction on screen, y down."""
+    reach = rect.width() + rect.height()
     x, y = round(x) + 0.5, round(y) + 0.5
-    painter.setPen(QPen(to_qcolour(upright, 170), 1))
-    painter.drawLines([QLineF(x, rect.top(), x, y - _GAP), QLineF(x, y + _GAP, x, rect.bottom())])
-    painter.setPen(QPen(to_qcolour(level, 170), 1))
-    painter.drawLines([QLineF(rect.left(), y, x - _GAP, y), QLineF(x + _GAP, y, rect.right(), y)])
+    for (dx, dy), colour in lines:
+        straight = min(abs(dx), abs(dy)) < 1e-6
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, not straight)
+        painter.setPen(QPen(to_qcolour(colour, 170), 1))
+        for sign in (-1, 1):
+            ends = [QPointF(x + sign * part * dx, y + sign * part * dy) for part in (_GAP, reach)]
+            painter.drawLine(QLineF(*ends))
+
+
+def draw_handles(painter: QPainter, handles: Sequence[tuple[float, float, Rgb]]) -> None:
+    """Draw the grips by which planes are turned."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    for x, y, colour in handles:
+        painter.setPen(QPen(to_qcolour(BACKGROUND, 190), 1))
+        painter.setBrush(to_qcolour(colour, 230))
+        painter.drawEllipse(QPointF(x, y), 4.5, 4.5)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
 def draw_marker(painter: QPainter, x: float, y: float) -> None:
@@ -103,11 +121,13 @@ def draw_scale_bar(painter: QPainter, rect: QRectF, mm_per_pixel: float) -> None
     draw_text(painter, label, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, f"{length_mm:g} mm")
 
 
-def draw_legend(painter: QPainter, rect: QRectF, top: float, threshold_fraction: float, caption: str) -> None:
+def draw_legend(
+    painter: QPainter, rect: QRectF, top: float, threshold_fraction: float, caption: str, colour_map: ColourMap
+) -> None:
     """Draw the colour scale of the risk with its unit in the lower right corner."""
     width, height = _LEGEND_SIZE
     bar = QRectF(rect.right() - MARGIN - 52, rect.bottom() - MARGIN - height - 6, width, height)
-    colours = np.ascontiguousarray(np.repeat(build_risk_table(height)[::-1, None], width, axis=1))
+    colours = np.ascontiguousarray(np.repeat(build_risk_table(height, colour_map)[::-1, None], width, axis=1))
     image = QImage(colours.data, width, height, 3 * width, QImage.Format.Format_RGB888)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     painter.fillRect(bar, to_qcolour(BACKGROUND, 200))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 
 from PySide6.QtCore import QEventLoop, QTimer
@@ -14,15 +15,21 @@ from star_viewer.session import WindowLevel
 _LONGEST_MS = 5000
 
 
-def measure_year_change_ms(views: FourViews, *, rounds: int = 2) -> list[float]:
+def measure_year_change_ms(views: FourViews, *, rounds: int = 2, prepared: bool = False) -> list[float]:
     """Step through the years and return the time of each change, in ms.
 
     A change counts from the session's setter until the pictures of all four views have been painted. ``views`` must be
-    shown and hold a case with an assessment. Between two changes the views come to rest, as they do under a hand.
+    shown and hold a case with an assessment. Between two changes the views come to rest, as they do under a hand. With
+    ``prepared`` the other years were drawn while the views rested, as happens after a third of a second; otherwise the
+    overlay changes a little before each change, so that nothing kept can be used.
     """
     session = views.session
     durations_ms = []
+    if prepared:
+        views.wait_until_prepared()
     for step in range(rounds * N_YEARS):
+        if not prepared:
+            _make_stale(views, step)
         views.wait_until_drawn()
         year = step % N_YEARS + 1
         if year == session.year:
@@ -33,6 +40,12 @@ def measure_year_change_ms(views: FourViews, *, rounds: int = 2) -> list[float]:
         views.paint_now()
         durations_ms.append((perf_counter() - start) * 1000)
     return durations_ms
+
+
+def _make_stale(views: FourViews, step: int) -> None:
+    """Change the overlay by what nobody sees, so that no picture of another year fits any more."""
+    overlay = views.session.overlay
+    views.session.set_overlay(replace(overlay, opacity=0.5 + 1e-4 * step))
 
 
 def measure_window_change_ms(views: FourViews, *, rounds: int = 20) -> list[float]:

@@ -8,11 +8,12 @@ from contextlib import suppress
 
 from PySide6.QtCore import QObject, Signal
 
-from star_core.types import Masks, RiskMap, Volume
-from star_viewer.scene.risk_frames import build_risk_frames
+from star_core.types import FloatArray, Masks, RiskMap, Volume
+from star_viewer.scene.body import build_coarse_ct
+from star_viewer.scene.risk_frames import RiskFrames, build_risk_frames, build_risk_paint
 from star_viewer.scene.surfaces import build_body_surfaces, build_mask_surfaces
 
-Source = Masks | RiskMap | Volume
+Source = Masks | RiskMap | Volume | RiskFrames
 
 
 class SceneBuilder(QObject):
@@ -20,6 +21,8 @@ class SceneBuilder(QObject):
 
     surfaces_built = Signal(object, object)  # Masks | Volume, tuple[Surface, ...]
     risk_built = Signal(object, object)  # RiskMap, RiskFrames
+    paint_built = Signal(object, object)  # RiskFrames, RiskPaint
+    body_built = Signal(object, object)  # Volume, CoarseCt | None
     failed = Signal(str)
     _finished = Signal(object, object, object)  # brings an answer from the pool to the GUI thread
 
@@ -44,6 +47,14 @@ class SceneBuilder(QObject):
     def build_risk(self, source: RiskMap) -> None:
         """Lay out the yearly maps."""
         self._submit(lambda: build_risk_frames(source), source, self.risk_built.emit)
+
+    def build_paint(self, source: RiskFrames, points_mm: FloatArray, normals: FloatArray) -> None:
+        """Read the yearly maps beneath the points of a surface."""
+        self._submit(lambda: build_risk_paint(source, points_mm, normals), source, self.paint_built.emit)
+
+    def build_body(self, source: Volume, masks: Masks | None) -> None:
+        """Make a volume coarse enough for 3D; with masks the liver alone."""
+        self._submit(lambda: build_coarse_ct(source, masks), source, self.body_built.emit)
 
     def finalise(self) -> None:
         """Wait for what is being built and take no more."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from star_core.types import Structure
+from star_viewer.display import STRUCTURE_COLOURS as STRUCTURE_COLOURS
+from star_viewer.display import ColourMap
+from star_viewer.display import Rgb as Rgb
 from star_viewer.scene.orientation import SliceKind
-
-Rgb = tuple[int, int, int]
 
 BACKGROUND: Rgb = (11, 13, 16)
 FRAME: Rgb = (38, 43, 51)
@@ -24,45 +24,83 @@ PLANE_COLOURS: dict[SliceKind, Rgb] = {
     SliceKind.SAGITTAL: (222, 196, 92),
 }
 
-STRUCTURE_COLOURS: dict[Structure, Rgb] = {
-    Structure.LIVER: (122, 214, 208),
-    Structure.REMNANT: (190, 200, 208),
-    Structure.HEPATIC_VEINS: (82, 146, 226),
-    Structure.PORTAL_VEINS: (172, 146, 232),
-    Structure.TUMOUR: (152, 222, 104),
-}
 LIVER_SURFACE: Rgb = (206, 176, 158)
 BONE: Rgb = (214, 208, 196)
 
-# Inferno from a fifth of its way up: uniform in lightness, safe for colour-blind readers, and never as dark as the CT.
-_RISK_ANCHORS = np.array(
-    [
-        [66, 10, 104],
-        [106, 23, 110],
-        [147, 38, 103],
-        [188, 55, 84],
-        [221, 81, 58],
-        [243, 120, 25],
-        [252, 165, 10],
-        [246, 215, 70],
-        [252, 255, 164],
-    ],
-    dtype=np.float64,
-)
+# Samples of matplotlib's maps (CC0), inferno and magma from a fifth of their way up, so that none is as dark as the CT.
+# All are uniform in lightness and safe for colour-blind readers.
+_RISK_ANCHORS: dict[ColourMap, tuple[Rgb, ...]] = {
+    ColourMap.INFERNO: (
+        (66, 10, 104),
+        (106, 23, 110),
+        (147, 38, 103),
+        (188, 55, 84),
+        (221, 81, 58),
+        (243, 120, 25),
+        (252, 165, 10),
+        (246, 215, 70),
+        (252, 255, 164),
+    ),
+    ColourMap.MAGMA: (
+        (59, 15, 112),
+        (89, 21, 126),
+        (117, 33, 129),
+        (145, 43, 129),
+        (174, 52, 123),
+        (204, 63, 113),
+        (231, 82, 99),
+        (246, 110, 92),
+        (252, 144, 101),
+        (254, 178, 122),
+        (254, 211, 149),
+        (252, 244, 182),
+    ),
+    ColourMap.VIRIDIS: (
+        (68, 1, 84),
+        (72, 32, 113),
+        (67, 61, 132),
+        (57, 86, 140),
+        (46, 110, 142),
+        (37, 131, 142),
+        (31, 152, 139),
+        (39, 173, 129),
+        (74, 193, 109),
+        (124, 210, 80),
+        (184, 222, 41),
+        (241, 229, 29),
+    ),
+    ColourMap.CIVIDIS: (
+        (0, 34, 78),
+        (0, 49, 113),
+        (46, 65, 109),
+        (71, 81, 108),
+        (93, 97, 110),
+        (113, 114, 116),
+        (132, 130, 121),
+        (154, 147, 118),
+        (177, 165, 112),
+        (201, 185, 101),
+        (226, 205, 84),
+        (252, 226, 54),
+    ),
+}
 
 
-def build_risk_table(size: int = 256) -> NDArray[np.uint8]:
+def build_risk_table(size: int = 256, colour_map: ColourMap = ColourMap.INFERNO) -> NDArray[np.uint8]:
     """Return the (size, 3) risk colours from none to the highest."""
-    position = np.linspace(0, len(_RISK_ANCHORS) - 1, size)
-    known = np.arange(len(_RISK_ANCHORS))
-    channels = [np.interp(position, known, _RISK_ANCHORS[:, channel]) for channel in range(3)]
+    anchors = np.array(_RISK_ANCHORS[colour_map], dtype=np.float64)
+    position = np.linspace(0, len(anchors) - 1, size)
+    known = np.arange(len(anchors))
+    channels = [np.interp(position, known, anchors[:, channel]) for channel in range(3)]
     return np.round(np.stack(channels, axis=1)).astype(np.uint8)
 
 
-def build_overlay_table(opacity: float, threshold_fraction: float, size: int = 256) -> NDArray[np.uint8]:
+def build_overlay_table(
+    opacity: float, threshold_fraction: float, size: int = 256, colour_map: ColourMap = ColourMap.INFERNO
+) -> NDArray[np.uint8]:
     """Return the (size, 4) risk colours with alpha: nothing below the threshold, ``opacity`` above it."""
     table = np.empty((size, 4), dtype=np.uint8)
-    table[:, :3] = build_risk_table(size)
+    table[:, :3] = build_risk_table(size, colour_map)
     shown = np.linspace(0, 1, size) >= threshold_fraction
     shown[0] = False
     table[:, 3] = np.where(shown, round(255 * opacity), 0)

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QDeadlineTimer, QEvent, QEventLoop, QTimer, Signal
+from PySide6.QtCore import QDeadlineTimer, QEvent, QEventLoop, QPointF, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QImage, QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QWidget
 
-from star_core.types import Assessment, Masks, RiskMap, Volume
+from star_core.types import Volume
+from star_viewer.display import DisplayStyle, Layout
 from star_viewer.scene.annotations import to_qcolour
-from star_viewer.scene.builder import SceneBuilder
+from star_viewer.scene.cameras import SliceCamera
 from star_viewer.scene.colours import FRAME
 from star_viewer.scene.hover import read_at
-from star_viewer.scene.layout_state import Layout, layout_to_json
-from star_viewer.scene.orientation import SliceKind, SlicePlane, build_plane
+from star_viewer.scene.layout_state import ViewPlaces, places_to_json
+from star_viewer.scene.layouts import legend_view, place_views
+from star_viewer.scene.oblique import ObliquePlane, Plane, turn_planes
+from star_viewer.scene.orientation import SliceKind, build_plane
 from star_viewer.scene.pane import Pane
-from star_viewer.scene.risk_frames import RiskFrames
+from star_viewer.scene.parts import SceneParts
 from star_viewer.scene.slice_pane import DragTool, SlicePane
 from star_viewer.scene.solid_pane import SolidPane
 from star_viewer.scene.state import SOLID, Frame, Rect, SceneState, ViewName
-from star_viewer.scene.surfaces import Surface
 from star_viewer.scene.vtk_widget import VtkDrawer
 from star_viewer.session import PointMm, Session
 
-_LINE = 2
 _SETTLED_MS = 180
 _HOVER_MS = 15
 
@@ -46,9 +47,10 @@ class FourViews(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None, *, threaded: bool | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._planes: dict[SliceKind, SlicePlane] = {}
-        self._surfaces: tuple[Surface, ...] = ()
-        self._risk: RiskFrames | None = None
+        self._planes: dict[SliceKind, Plane] = {}
+        self._layout = session.display.style.layout
+        self._leading: ViewName = SliceKind.AXIAL
+        self._corner_lines: tuple[str, ...] = ()
         self._draft = False
         self._stale = True
         self._generation = 0
@@ -57,7 +59,7 @@ class FourViews(QWidget):
         self._shown: SceneState | None = None
         self._hover_point: PointMm | None = None
         self._drawer = VtkDrawer(self) if threaded is None else VtkDrawer(self, threaded=threaded)
-        self._builder = SceneBuilder(self)
+        self._parts = SceneParts(session, self)
         self.setAccessibleName("Four linked views")
         self._build_panes()
         self._soon = self._single_shot(0, self._request)
@@ -65,8 +67,7 @@ class FourViews(QWidget):
         self._hover_soon = self._single_shot(_HOVER_MS, self._tell_hover)
         self._connect()
         self._take_volume(session.volume)
-        self._take_masks(session.masks)
-        self._take_assessment(session.assessment)
+        self._parts.take_over()
 
     def _single_shot(self, interval_ms: int, slot: object) -> QTimer:
         timer = QTimer(self)
@@ -90,20 +91,21 @@ class FourViews(QWidget):
             pane.reset_asked.connect(self.reset_views)
             pane.restore_asked.connect(self.restore)
             pane.maximise_asked.connect(self._toggle_maximised)
+            pane.activated.connect(self._note_leading)
+        for slice_pane in self._slice_panes:
+            slice_pane.turn_asked.connect(self.turn_planes)
         self.solid.camera_changed.connect(self._start_draft)
 
     def _connect(self) -> None:
         session = self._session
         session.volume_changed.connect(self._take_volume)
-        session.masks_changed.connect(self._take_masks)
-        session.assessment_changed.connect(self._take_assessment)
+        session.display.changed.connect(self._take_style)
         for signal in (session.crosshair_changed, session.window_level_changed):
             signal.connect(self._schedule)
         for signal in (session.year_changed, session.incidence_mode_changed, session.overlay_changed):
             signal.connect(self._start_draft)
-        self._builder.surfaces_built.connect(self._take_surfaces)
-        self._builder.risk_built.connect(self._take_risk)
-        self._builder.failed.connect(self.failed)
+        self._parts.changed.connect(self._take_parts)
+        self._parts.failed.connect(self.failed)
         self._drawer.drawn.connect(self._show_frame)
         self._drawer.failed.connect(self.failed)
 
@@ -127,7 +129,8 @@ class FourViews(QWidget):
         self._drawer.warm_up()
 
     def reset_views(self) -> None:
-        """Show each slice whole and the model from the front."""
+        """Show each slice whole, upright and along the grid, and the model from the front."""
+        self._align_planes(self._session.volume)
         for pane in self._slice_panes:
             pane.set_plane(self._planes.get(pane.kind))
         self.solid.reset()
@@ -136,17 +139,82 @@ class FourViews(QWidget):
 
     def layout_to_json(self) -> dict[str, Any]:
         """Return how the views stand, for the journal."""
-        return layout_to_json(
+        return places_to_json(
             self._maximised, {pane.kind: pane.camera for pane in self._slice_panes}, self.solid.camera
         )
 
     def layout_from_json(self, raw: Mapping[str, Any]) -> None:
         """Let the views stand as they did; ValueError where that is not told."""
-        layout = Layout.model_validate(raw)
+        layout = ViewPlaces.model_validate(raw)
         self.solid.camera = layout.orbit_camera(self.solid.camera)
         for pane in self._slice_panes:
             pane.camera = layout.slice_camera(pane.kind)
         self.maximise(layout.large_view)
+
+    @property
+    def leading(self) -> ViewName:
+        """The view that was used last."""
+        return self._leading
+
+    @property
+    def leading_pane(self) -> Pane:
+        """The view that was used last, or one that is shown where that is hidden."""
+        shown = [pane for pane in self._panes if pane.isVisibleTo(self)]
+        return next((pane for pane in shown if pane.name == self._leading), shown[0])
+
+    def draw_sharply(self) -> None:
+        """Draw without a draft first; :attr:`frame_shown` tells when that is done."""
+        self._settled.stop()
+        self._draft = False
+        self._schedule()
+
+    @property
+    def leading_slice(self) -> SlicePane:
+        """The slice view that was used last, or the axial one."""
+        return next((pane for pane in self._slice_panes if pane.name == self._leading), self.axial)
+
+    def change_camera(self, change: Callable[[SliceCamera], SliceCamera]) -> None:
+        """Flip, rotate or zoom the slice view that was used last."""
+        pane = self.leading_slice
+        pane.camera = change(pane.camera)
+        self._schedule()
+        self.layout_changed.emit()
+        self.layout_changed.emit()
+
+    def zoom(self, factor: float) -> None:
+        """Zoom the view that was used last."""
+        if self._leading == SOLID:
+            self.solid.zoom(factor)
+        else:
+            self.leading_slice.zoom(factor, QPointF(self.leading_slice.rect().center()))
+
+    def turn_planes(self, seen: SliceKind, degrees: float) -> None:
+        """Turn the two other planes about the crosshair, counter-clockwise as seen in an unflipped view."""
+        if self._planes:
+            self._take_planes(turn_planes(self._planes, seen, degrees, np.array(self._session.crosshair_mm)))
+
+    def align_planes(self) -> None:
+        """Lay the planes along the grid again."""
+        self._align_planes(self._session.volume)
+        self._take_planes(self._planes)
+
+    @property
+    def is_oblique(self) -> bool:
+        """Whether a plane lies across the grid."""
+        return any(isinstance(plane, ObliquePlane) for plane in self._planes.values())
+
+    def _take_planes(self, planes: dict[SliceKind, Plane]) -> None:
+        self._planes = planes
+        for pane in self._slice_panes:
+            if pane.kind in planes:
+                pane.follow_plane(planes[pane.kind])
+        self._schedule()
+
+    def show_corner_lines(self, lines: tuple[str, ...]) -> None:
+        """Write lines about patient and series into the corners of the slices."""
+        if lines != self._corner_lines:
+            self._corner_lines = lines
+            self._schedule()
 
     def set_tool(self, tool: DragTool) -> None:
         """Choose what a drag with the left button does on the slices."""
@@ -168,6 +236,16 @@ class FourViews(QWidget):
         """Show all four views."""
         self.maximise(None)
 
+    def wait_until_prepared(self, timeout_ms: int = 30_000) -> bool:
+        """Run the event loop until the pictures of the other years are drawn as well; return whether that came."""
+        self.wait_until_drawn()
+        deadline = QDeadlineTimer(timeout_ms)
+        while not self._drawer.is_rested and not deadline.hasExpired():
+            loop = QEventLoop()
+            QTimer.singleShot(20, loop, loop.quit)
+            loop.exec()
+        return self._drawer.is_rested
+
     def wait_until_drawn(self, timeout_ms: int = 10_000) -> bool:
         """Run the event loop until the session is shown, sharp; return whether that came in time."""
         self.layout_now()
@@ -175,21 +253,22 @@ class FourViews(QWidget):
         self._draft = False
         deadline = QDeadlineTimer(timeout_ms)
         self._request(even_hidden=True)
-        while not self._is_settled and not deadline.hasExpired():
+        while not self.is_settled and not deadline.hasExpired():
             loop = QEventLoop()
             self.frame_shown.connect(loop.quit)
             self._news.connect(loop.quit)
             QTimer.singleShot(max(deadline.remainingTime(), 1), loop, loop.quit)
             loop.exec()
-            if self._stale and not self._builder.busy:
+            if self._stale and not self._parts.busy:
                 self._request(even_hidden=True)
-        return self._is_settled
+        return self.is_settled
 
     @property
-    def _is_settled(self) -> bool:
+    def is_settled(self) -> bool:
+        """Whether the session is shown as it is, sharp."""
         if self._session.volume is None:
             return True
-        waiting = self._stale or self._draft or self._builder.busy
+        waiting = self._stale or self._draft or self._parts.busy
         return not waiting and self._shown is self._asked
 
     def grab_picture(self) -> QImage:
@@ -201,13 +280,13 @@ class FourViews(QWidget):
         """Release everything that VTK holds; call it before the window goes."""
         for timer in (self._soon, self._settled, self._hover_soon):
             timer.stop()
-        self._builder.finalise()
+        self._parts.finalise()
         self._drawer.finalise()
 
     # ------------------------------------------------------------------ following the session
 
     def _take_volume(self, volume: Volume | None) -> None:
-        self._planes = {} if volume is None else {kind: build_plane(kind, volume.geometry) for kind in SliceKind}
+        self._align_planes(volume)
         self.solid.reset()
         self._generation += 1
         if volume is None:
@@ -218,40 +297,21 @@ class FourViews(QWidget):
             pane.set_plane(self._planes.get(pane.kind))
         self._schedule()
 
-    def _take_masks(self, masks: Masks | None) -> None:
-        self._surfaces = ()
-        source = masks if masks is not None else self._session.volume
-        if source is not None:
-            self._builder.build_surfaces(source)
+    def _align_planes(self, volume: Volume | None) -> None:
+        self._planes = {} if volume is None else {kind: build_plane(kind, volume.geometry) for kind in SliceKind}
+
+    def _take_parts(self) -> None:
+        bounds_mm = self._parts.bounds_mm()
+        if bounds_mm is not None:
+            self.solid.fit(bounds_mm)
         self._schedule()
 
-    def _take_surfaces(self, source: Masks | Volume, surfaces: tuple[Surface, ...]) -> None:
-        session = self._session
-        if source is session.masks or (session.masks is None and source is session.volume):
-            self._surfaces = surfaces
-            self._fit_solid()
-            self._schedule()
-
-    def _take_assessment(self, assessment: Assessment | None) -> None:
-        if assessment is None:
-            self._risk = None
-        else:
-            self._builder.build_risk(assessment.risk_map)
-        self._schedule()
-
-    def _take_risk(self, source: RiskMap, frames: RiskFrames) -> None:
-        assessment = self._session.assessment
-        if assessment is not None and source is assessment.risk_map:
-            self._risk = frames
-            if not self._surfaces:
-                self._fit_solid()
-            self._schedule()
-
-    def _fit_solid(self) -> None:
-        if self._surfaces:
-            self.solid.fit(max((surface.bounds_mm() for surface in self._surfaces), key=lambda box: float(np.ptp(box))))
-        elif self._risk is not None:
-            self.solid.fit(self._risk.bounds_mm())
+    def _take_style(self, style: DisplayStyle) -> None:
+        if style.layout != self._layout:
+            self._layout, self._maximised = style.layout, None
+            self._place_panes()
+        self._parts.follow(style)
+        self._start_draft()
 
     # ------------------------------------------------------------------ frames
 
@@ -262,7 +322,7 @@ class FourViews(QWidget):
             self._soon.start()
 
     def _start_draft(self) -> None:
-        if self._risk is not None:
+        if self._parts.risk is not None or self._parts.body is not None:
             self._draft = True
             self._settled.start()
         self._schedule()
@@ -291,8 +351,12 @@ class FourViews(QWidget):
             volume=volume,
             planes=self._planes,
             masks=session.masks,
-            surfaces=self._surfaces,
-            risk=self._risk,
+            surfaces=self._parts.surfaces,
+            risk=self._parts.risk,
+            paint=self._parts.paint,
+            body=self._parts.body,
+            display=session.display.style,
+            corner_lines=self._corner_lines,
             year=session.year,
             mode=session.incidence_mode,
             crosshair_mm=session.crosshair_mm,
@@ -310,6 +374,8 @@ class FourViews(QWidget):
         if self._session.volume is not frame.state.volume:
             return
         self._shown = frame.state
+        if frame.state.draft and self._draft:
+            self._settled.start()  # on a slow machine a draft takes long; the hand's rest counts from its end
         for pane in self._panes:
             pane.show_frame(frame)
         self.frame_shown.emit(frame)
@@ -338,21 +404,24 @@ class FourViews(QWidget):
         """Place the views for the present size, also while the widget is hidden."""
         self._place_panes()
 
+    def _note_leading(self, name: ViewName) -> None:
+        if name != self._leading:
+            self._leading = name
+            self._news.emit()
+
     def _place_panes(self) -> None:
-        width, height = self.width(), self.height()
-        left, top = (width - _LINE) // 2, (height - _LINE) // 2
-        right, bottom = width - _LINE - left, height - _LINE - top
-        places = {
-            SliceKind.AXIAL: (0, 0, left, top),
-            SOLID: (left + _LINE, 0, right, top),
-            SliceKind.SAGITTAL: (0, top + _LINE, left, bottom),
-            SliceKind.CORONAL: (left + _LINE, top + _LINE, right, bottom),
-        }
+        size = (self.width(), self.height())
+        if self._maximised is not None:
+            places = place_views(Layout.ONE, self._maximised, size)
+        else:
+            places = place_views(self._layout, self._leading, size)
+        legend = legend_view(places)
         for pane in self._panes:
-            alone = self._maximised == pane.name
-            pane.setVisible(alone or self._maximised is None)
-            pane.setGeometry(*((0, 0, width, height) if alone else places[pane.name]))
-            pane.shows_legend = alone or (self._maximised is None and pane is self.coronal)
+            place = places.get(pane.name)
+            pane.setVisible(place is not None)
+            if place is not None:
+                pane.setGeometry(*place)
+            pane.shows_legend = pane.name == legend
         if self._maximised is not None:
             next(pane for pane in self._panes if pane.name == self._maximised).setFocus()
         self._schedule()

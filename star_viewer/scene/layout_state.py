@@ -9,23 +9,25 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from star_viewer.scene.cameras import OrbitCamera, SliceCamera
+from star_viewer.scene.cameras import UPRIGHT, OrbitCamera, SliceCamera
 from star_viewer.scene.orientation import SliceKind
 from star_viewer.scene.state import SOLID, ViewName
 
 _ORTHOGONAL = 1e-3
 _Number = Annotated[float, Field(ge=-1e5, le=1e5, allow_inf_nan=False)]
 _Row = tuple[_Number, _Number, _Number]
+_Turn = tuple[int, int, int, int]
 
 
-class Layout(BaseModel):
-    """Which view is large, (zoom, right mm, up mm) of each slice view, and how the model is turned."""
+class ViewPlaces(BaseModel):
+    """Which view is large, (zoom, right mm, up mm) and turn of each slice view, and how the model is turned."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     large: SliceKind | None = None
     solid_large: bool = False
     slices: dict[SliceKind, _Row] = {}
+    turns: dict[SliceKind, _Turn] = {}
     frame: tuple[_Row, _Row, _Row]
     orbit: _Row
 
@@ -37,7 +39,10 @@ class Layout(BaseModel):
     def slice_camera(self, kind: SliceKind) -> SliceCamera:
         """Return the camera of a slice view."""
         zoom, u_mm, v_mm = self.slices.get(kind, (1.0, 0.0, 0.0))
-        return SliceCamera(pan_mm=(u_mm, v_mm)).zoomed(zoom)
+        turn = self.turns.get(kind, UPRIGHT)
+        if abs(turn[0] * turn[3] - turn[1] * turn[2]) != 1 or sum(map(abs, turn)) != 2:
+            raise ValueError("no quarter turn")
+        return SliceCamera(pan_mm=(u_mm, v_mm), turn=turn).zoomed(zoom)
 
     def orbit_camera(self, now: OrbitCamera) -> OrbitCamera:
         """Return a camera turned as it was; what it looks at stays.
@@ -54,7 +59,7 @@ class Layout(BaseModel):
         return replace(now, frame_lps=self.frame, zoom=1.0, pan=(right, up)).zoomed(zoom)
 
 
-def layout_to_json(
+def places_to_json(
     large: ViewName | None, slices: Mapping[SliceKind, SliceCamera], orbit: OrbitCamera
 ) -> dict[str, Any]:
     """Return how the views stand."""
@@ -62,6 +67,7 @@ def layout_to_json(
         "large": large.value if isinstance(large, SliceKind) else None,
         "solid_large": large == SOLID,
         "slices": {kind.value: [camera.zoom, *camera.pan_mm] for kind, camera in slices.items()},
+        "turns": {kind.value: list(camera.turn) for kind, camera in slices.items()},
         "frame": [list(row) for row in orbit.frame_lps],
         "orbit": [orbit.zoom, *orbit.pan],
     }

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import (
+    QEnterEvent,
+    QFocusEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QWidget
 
 from star_viewer.scene.annotations import draw_legend, to_qcolour
@@ -24,6 +34,7 @@ class Pane(QWidget):
     maximise_asked = Signal()
     restore_asked = Signal()
     reset_asked = Signal()
+    activated = Signal(object)  # the view that took the focus
 
     def __init__(self, name: ViewName, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -113,9 +124,19 @@ class Pane(QWidget):
         if event.button() == Qt.MouseButton.LeftButton:
             self.maximise_asked.emit()
 
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Show what can be gripped."""
+        self.update()
+
     def leaveEvent(self, event: QEvent) -> None:
         """Tell that nothing lies under the cursor any more."""
         self.hovered_at.emit(None)
+        self.update()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Become the view that actions are about."""
+        self.activated.emit(self.name)
+        super().focusInEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Gather the small steps of touch pads into whole ones."""
@@ -145,4 +166,6 @@ class Pane(QWidget):
 def _draw_risk_legend(painter: QPainter, rect: QRectF, state: SceneState) -> None:
     assert state.risk is not None
     when = f"risk by year {state.year}" if state.mode is IncidenceMode.CUMULATIVE else f"risk in year {state.year}"
-    draw_legend(painter, rect, state.risk.top[state.mode], state.overlay.threshold_fraction, when)
+    draw_legend(
+        painter, rect, state.risk.top[state.mode], state.overlay.threshold_fraction, when, state.overlay.colour_map
+    )

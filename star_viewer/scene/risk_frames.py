@@ -14,6 +14,7 @@ from star_viewer.session import IncidenceMode
 PERCENT_PER_10_ML = 1000.0
 """Factor from probability per millilitre to per cent per 10 ml."""
 
+PAINT_DEPTHS_MM = (0.0, 3.0, 6.0, 9.0)
 _HIGHEST_QUANTILE = 0.995
 
 
@@ -47,6 +48,15 @@ class RiskFrames:
         corners = np.array([[i, j, k] for i in (0, last[0]) for j in (0, last[1]) for k in (0, last[2])])
         corners_mm = self.geometry.index_to_lps(corners)
         return np.stack([corners_mm.min(axis=0), corners_mm.max(axis=0)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RiskPaint:
+    """The map read beneath the points of the liver's surface: for each mode (T, N) float32, per cent per 10 ml."""
+
+    source: RiskFrames
+    points_mm: FloatArray
+    percent: dict[IncidenceMode, FloatArray]
 
 
 def _box_of(inside: NDArray[np.bool_]) -> tuple[slice, ...]:
@@ -101,3 +111,29 @@ def build_risk_frames(risk_map: RiskMap) -> RiskFrames:
         top[mode] = round_up(float(np.quantile(positive, _HIGHEST_QUANTILE)) if positive.size else 0.0)
         levels[mode] = np.clip(np.round(values * np.float32(255 / top[mode])), 0, 255).astype(np.uint8)
     return RiskFrames(source=risk_map, percent=percent, levels=levels, top=top, geometry=geometry)
+
+
+def build_risk_paint(frames: RiskFrames, points_mm: FloatArray, normals: FloatArray) -> RiskPaint:
+    """Read each year's map beneath a surface.
+
+    A point gets the greatest value at the depths :data:`PAINT_DEPTHS_MM` beneath it, between voxel centres trilinearly
+    and zero outside the grid: at the surface itself the map's voxels are filled with liver in part only.
+
+    Parameters
+    ----------
+    points_mm
+        (N, 3) points in LPS mm.
+    normals
+        (N, 3) unit directions outwards.
+    """
+    from scipy.ndimage import map_coordinates
+
+    percent: dict[IncidenceMode, FloatArray] = {}
+    indices = [
+        frames.geometry.lps_to_index((points_mm - depth_mm * normals).astype(np.float64)).T
+        for depth_mm in PAINT_DEPTHS_MM
+    ]
+    for mode, values in frames.percent.items():
+        read = [[map_coordinates(year, index, order=1, mode="constant") for index in indices] for year in values]
+        percent[mode] = np.max(read, axis=1).astype(np.float32)
+    return RiskPaint(source=frames, points_mm=points_mm, percent=percent)

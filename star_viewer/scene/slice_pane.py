@@ -5,32 +5,29 @@ from __future__ import annotations
 from enum import StrEnum
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from star_core.imaging.annotations import AnnotationPlane
+from star_viewer.display import SlabMode
 from star_viewer.scene.annotations import (
     MARGIN,
     draw_crosshair,
+    draw_handles,
     draw_letters,
     draw_scale_bar,
     draw_text,
 )
-from star_viewer.scene.cameras import ScreenMap, SliceCamera, build_screen_map
-from star_viewer.scene.colours import FAINT_TEXT, PLANE_COLOURS
-from star_viewer.scene.orientation import SliceKind, SlicePlane
+from star_viewer.scene.cameras import ScreenMap, SliceCamera, build_screen_map, edge_letters
+from star_viewer.scene.colours import FAINT_TEXT, PLANE_COLOURS, Rgb
+from star_viewer.scene.oblique import Plane, line_of
+from star_viewer.scene.orientation import SliceKind
 from star_viewer.scene.pane import UNCLAIMED, ZOOM_STEP, Pane
 from star_viewer.scene.pen import Pen
 from star_viewer.scene.state import SceneState
 from star_viewer.session import PointMm, Session, WindowLevel
 
-# The planes that appear as the upright and the level line of each view.
-_LINES = {
-    SliceKind.AXIAL: (SliceKind.SAGITTAL, SliceKind.CORONAL),
-    SliceKind.CORONAL: (SliceKind.SAGITTAL, SliceKind.AXIAL),
-    SliceKind.SAGITTAL: (SliceKind.CORONAL, SliceKind.AXIAL),
-}
 _KEY_STEPS = {
     Qt.Key.Key_Up: 1,
     Qt.Key.Key_Right: 1,
@@ -43,6 +40,9 @@ _KEY_STEPS = {
 }
 _PARALLEL = 0.9999
 _ZOOM_KEYS = {Qt.Key.Key_Plus: ZOOM_STEP, Qt.Key.Key_Equal: ZOOM_STEP, Qt.Key.Key_Minus: 1 / ZOOM_STEP}
+
+
+_GRIP_PIXELS = 10.0
 
 
 class DragTool(StrEnum):
@@ -59,7 +59,9 @@ def to_point(point_mm: np.ndarray) -> PointMm:
 
 
 class SlicePane(Pane):
-    """Scrolls, aims, pans, zooms and windows one slice view."""
+    """Scrolls, aims, turns, pans, zooms and windows one slice view."""
+
+    turn_asked = Signal(object, float)  # SliceKind, degrees by which the other planes turn about the crosshair
 
     def __init__(self, kind: SliceKind, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(kind, parent)
@@ -67,8 +69,9 @@ class SlicePane(Pane):
         self.camera = SliceCamera()
         self.tool = DragTool.CROSSHAIR
         self._session = session
-        self._plane: SlicePlane | None = None
+        self._plane: Plane | None = None
         self._aimed_before_mm = session.crosshair_mm
+        self._gripped = False
         self.pen = Pen(self)
         self.setAccessibleName(f"{kind} slice view")
         self.setAccessibleDescription(
@@ -76,12 +79,16 @@ class SlicePane(Pane):
             "Enter maximises. D, A, E, H, W and T draw: arrows then move the crosshair, Enter places a point."
         )
 
-    def set_plane(self, plane: SlicePlane | None) -> None:
+    def set_plane(self, plane: Plane | None) -> None:
         """Show another grid's slices, all of each."""
         self._plane = plane
         self.camera = SliceCamera()
 
-    def screen_map(self, plane: SlicePlane, camera: SliceCamera | None = None) -> ScreenMap:
+    def follow_plane(self, plane: Plane) -> None:
+        """Show a plane that was turned, from where the reader stands."""
+        self._plane = plane
+
+    def screen_map(self, plane: Plane, camera: SliceCamera | None = None) -> ScreenMap:
         """Return where millimetres lie on this widget, in Qt's pixels."""
         return build_screen_map(plane, camera or self.camera, (self.width(), self.height()))
 
@@ -130,8 +137,10 @@ class SlicePane(Pane):
         """Return steps to the right and up, of a pixel of the scan each, in LPS mm."""
         if self._plane is None:
             return (0.0, 0.0, 0.0)
+        screen = self.screen_map(self._plane)
+        u_mm, v_mm = np.array(screen.vector_to_mm(right, -up)) / screen.mm_per_pixel
         spacing_mm = min(self._plane.geometry.spacing_mm)
-        return to_point(spacing_mm * (right * self._plane.frame_lps[0] + up * self._plane.frame_lps[1]))
+        return to_point(spacing_mm * (u_mm * self._plane.frame_lps[0] + v_mm * self._plane.frame_lps[1]))
 
     def step_crosshair(self, right: int, up: int) -> None:
         """Move the crosshair on the slice by pixels of the scan."""
@@ -143,22 +152,55 @@ class SlicePane(Pane):
 
     def annotate(self, painter: QPainter, rect: QRectF, state: SceneState) -> None:
         """Write plane, slice, window, letters, scale and crosshair."""
-        plane = state.planes[self.kind]
-        screen = self.screen_map(plane, state.slice_cameras[self.kind])
-        u_mm, v_mm = plane.to_screen_mm(np.array(state.crosshair_mm))
-        x, y = screen.to_pixel(float(u_mm), float(v_mm))
-        upright, level = _LINES[self.kind]
-        draw_crosshair(painter, rect, x, y, PLANE_COLOURS[upright], PLANE_COLOURS[level])
-        draw_letters(painter, rect, plane.letters)
+        plane, camera = state.planes[self.kind], state.slice_cameras[self.kind]
+        screen = self.screen_map(plane, camera)
+        x, y = self._crosshair_at(state)
+        draw_crosshair(painter, rect, x, y, self._lines(state))
+        if self.underMouse() or self._gripped:
+            draw_handles(painter, self._handles(state))
+        draw_letters(painter, rect, edge_letters(plane.frame_lps, camera.turn))
         draw_scale_bar(painter, rect, screen.mm_per_pixel)
         inner = rect.adjusted(MARGIN, MARGIN - 2, -MARGIN, -MARGIN)
         top_left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
         draw_text(painter, inner, top_left, self.kind.capitalize(), PLANE_COLOURS[self.kind])
-        below = inner.adjusted(0, 17, 0, 0)
-        draw_text(painter, below, top_left, plane.position_text(np.array(state.crosshair_mm)), FAINT_TEXT)
+        for row, line in enumerate(self._describe(state), start=1):
+            draw_text(painter, inner.adjusted(0, 17 * row, 0, 0), top_left, line, FAINT_TEXT)
         window = f"W {state.window_level.width_hu:.0f}   L {state.window_level.centre_hu:.0f}"
-        draw_text(painter, inner, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, window, FAINT_TEXT)
+        top_right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop
+        draw_text(painter, inner, top_right, window, FAINT_TEXT)
+        for row, line in enumerate(state.corner_lines, start=1):
+            draw_text(painter, inner.adjusted(inner.width() / 2, 17 * row, 0, 0), top_right, line, FAINT_TEXT)
         self.pen.paint(painter, rect)
+
+    def _describe(self, state: SceneState) -> list[str]:
+        lines = [state.planes[self.kind].position_text(np.array(state.crosshair_mm))]
+        if state.slab.mode is not SlabMode.THIN:
+            lines.append(f"{state.slab.mode.value} of {state.slab.thickness_mm:g} mm")
+        return lines
+
+    def _crosshair_at(self, state: SceneState) -> tuple[float, float]:
+        plane = state.planes[self.kind]
+        u_mm, v_mm = plane.to_screen_mm(np.array(state.crosshair_mm))
+        return self.screen_map(plane, state.slice_cameras[self.kind]).to_pixel(float(u_mm), float(v_mm))
+
+    def _lines(self, state: SceneState) -> list[tuple[tuple[float, float], Rgb]]:
+        """Return where the other planes cut this one: directions on screen (y downwards) and colours."""
+        lines = []
+        a, b, c, d = state.slice_cameras[self.kind].turn
+        for kind, other in state.planes.items():
+            if kind is not self.kind:
+                u, v = line_of(state.planes[self.kind], other)
+                lines.append(((a * u + b * v, -c * u - d * v), PLANE_COLOURS[kind]))
+        return lines
+
+    def _handles(self, state: SceneState) -> list[tuple[float, float, Rgb]]:
+        x, y = self._crosshair_at(state)
+        reach = 0.3 * min(self.width(), self.height())
+        return [
+            (x + sign * reach * dx, y + sign * reach * dy, colour)
+            for (dx, dy), colour in self._lines(state)
+            for sign in (-1, 1)
+        ]
 
     # ------------------------------------------------------------------ input
 
@@ -169,7 +211,15 @@ class SlicePane(Pane):
             return
         self._aimed_before_mm = self._session.crosshair_mm
         if event.button() == Qt.MouseButton.LeftButton and self.tool is DragTool.CROSSHAIR:
-            self._aim(event.position())
+            self._gripped = self._grips(event.position())
+            if not self._gripped:
+                self._aim(event.position())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go of a handle, or of what was drawn or moved."""
+        self._gripped = False
+        self.pen.release(event)
+        super().mouseReleaseEvent(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Fill the space, and take back what the first of the two clicks aimed at."""
@@ -185,10 +235,6 @@ class SlicePane(Pane):
             super().mouseMoveEvent(event)
         self.hovered_at.emit(self.point_at(event.position()))
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let go of what was drawn or moved."""
-        self.pen.release(event)
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Draw and move by keys, or follow them as every view does."""
         if event.modifiers() & UNCLAIMED or not self.pen.key(event):
@@ -203,6 +249,8 @@ class SlicePane(Pane):
         elif buttons & Qt.MouseButton.MiddleButton:
             tool = DragTool.PAN
         match tool:
+            case DragTool.CROSSHAIR if self._gripped:
+                self._turn(event.position(), moved)
             case DragTool.CROSSHAIR:
                 self._aim(event.position())
             case DragTool.WINDOW_LEVEL:
@@ -242,6 +290,24 @@ class SlicePane(Pane):
         self.camera = self.camera.panned(before[0] - after[0], before[1] - after[1])
         self.camera_changed.emit()
 
+    def _grips(self, position: QPointF) -> bool:
+        if self._state is None or self._plane is None:
+            return False
+        places = [QPointF(x, y) for x, y, _ in self._handles(self._state)]
+        return any((place - position).manhattanLength() <= _GRIP_PIXELS for place in places)
+
+    def _turn(self, position: QPointF, moved: QPointF) -> None:
+        """Turn the other planes by the angle that the hand went about the crosshair."""
+        if self._state is None:
+            return
+        centre = QPointF(*self._crosshair_at(self._state))
+        before, after = position - moved - centre, position - centre
+        angles = [np.degrees(np.arctan2(-way.y(), way.x())) for way in (before, after)]
+        degrees = (float(angles[1] - angles[0]) + 180) % 360 - 180
+        a, b, c, d = self.camera.turn
+        # On a mirrored picture the same movement of the hand is the other way about.
+        self.turn_asked.emit(self.kind, degrees * (a * d - b * c))
+
     def _aim(self, position: QPointF) -> None:
         point_mm = self.point_at(position)
         if point_mm is None or self._plane is None:
@@ -260,6 +326,6 @@ class SlicePane(Pane):
 
     def _pan(self, moved: QPointF) -> None:
         if self._plane is not None:
-            mm_per_pixel = self.screen_map(self._plane).mm_per_pixel
-            self.camera = self.camera.panned(-moved.x() * mm_per_pixel, moved.y() * mm_per_pixel)
+            u_mm, v_mm = self.screen_map(self._plane).vector_to_mm(moved.x(), moved.y())
+            self.camera = self.camera.panned(-u_mm, -v_mm)
             self.camera_changed.emit()

@@ -8,6 +8,7 @@ from PySide6.QtGui import QMouseEvent, QPainter, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from star_core.types import DoubleArray
+from star_viewer.display import SolidPreset
 from star_viewer.scene.annotations import MARGIN, draw_cube, draw_marker, draw_text
 from star_viewer.scene.cameras import OrbitCamera
 from star_viewer.scene.colours import FAINT_TEXT
@@ -52,6 +53,9 @@ class SolidPane(Pane):
         if state.risk is not None:
             below = inner.adjusted(0, 17, 0, 0)
             draw_text(painter, below, top_left, f"year {state.year}, {state.mode.value}", FAINT_TEXT)
+        if state.display.preset is not SolidPreset.STRUCTURES:
+            second = inner.adjusted(0, 34, 0, 0)
+            draw_text(painter, second, top_left, state.display.preset.value, FAINT_TEXT)
 
     def on_drag(self, event: QMouseEvent, moved: QPointF) -> None:
         """Left turns, right zooms, middle (or Shift) pans."""
@@ -81,6 +85,10 @@ class SolidPane(Pane):
     def turn(self, right_deg: float, up_deg: float) -> None:
         """Turn the model as if pulled to the right and upwards."""
         self._take(self.camera.turned(right_deg, up_deg))
+
+    def zoom(self, factor: float) -> None:
+        """Come nearer by a factor."""
+        self._take(self.camera.zoomed(factor))
 
     def _pan(self, moved: QPointF) -> None:
         scale = 2.0 / max(self.height(), 1)

@@ -6,7 +6,8 @@ they are drawn in one pass and appear in the same frame, and Qt never owns an Op
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -15,10 +16,11 @@ import vtkmodules.vtkRenderingVolumeOpenGL2  # noqa: F401  (registers the OpenGL
 from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 from vtkmodules.vtkRenderingCore import vtkLight, vtkRenderer, vtkRenderWindow
 
-from star_core.types import Masks, Volume
-from star_viewer.scene.cameras import VIEW_ANGLE_DEG, build_screen_map
+from star_viewer.scene.cameras import VIEW_ANGLE_DEG, build_screen_map, to_turn_matrix
 from star_viewer.scene.colours import BACKGROUND
+from star_viewer.scene.kept_pictures import KeptPictures, Needs, needs_of
 from star_viewer.scene.layers.ct_layer import CtLayer
+from star_viewer.scene.layers.ct_volume_layer import CtVolumeLayer
 from star_viewer.scene.layers.outline_layer import OutlineLayer
 from star_viewer.scene.layers.risk_layer import RiskLayer, risk_extent_mm
 from star_viewer.scene.layers.risk_volume_layer import RiskVolumeLayer
@@ -45,7 +47,9 @@ class Stage:
         self._window.SetSize(64, 64)
         self._renderers: dict[ViewName, vtkRenderer] = {}
         self._layers: dict[ViewName, list[Layer]] = {}
-        self._drawn: dict[ViewName, tuple[object, ...]] = {}
+        self._drawn: dict[ViewName, Needs] = {}
+        self._kept = KeptPictures()
+        self._may_stop = self._was_stopped = False
         self._buffer = vtkUnsignedCharArray()
         for kind in SliceKind:
             renderer = self._add_renderer(kind)
@@ -53,7 +57,7 @@ class Stage:
             self._layers[kind] = [CtLayer(kind, renderer), RiskLayer(kind, renderer), OutlineLayer(kind, renderer)]
         solid = self._add_renderer(SOLID)
         _add_lights(solid)
-        self._layers[SOLID] = [SurfaceLayer(solid), RiskVolumeLayer(solid)]
+        self._layers[SOLID] = [SurfaceLayer(solid), CtVolumeLayer(solid), RiskVolumeLayer(solid)]
 
     def _add_renderer(self, name: ViewName) -> vtkRenderer:
         renderer = vtkRenderer()
@@ -74,35 +78,97 @@ class Stage:
         if tuple(self._window.GetSize()) != state.canvas:
             self._window.SetSize(*state.canvas)
             self._drawn.clear()
-        changed = [name for name in state.rects if not _is_same(self._drawn.get(name), _depends_on(state, name))]
-        if not changed:
-            return Frame(state)
+            self._kept.clear()
+        patches: dict[ViewName, Patch] = {}
+        parts: dict[ViewName, Rect] = {}
+        before = dict(self._drawn)
+        for name in state.rects:
+            needs = needs_of(state, name)
+            drawn = self._drawn.get(name)
+            if drawn is not None and drawn.serves(needs):
+                continue
+            kept = self._kept.find(name, needs)
+            if kept is not None and drawn is not None and drawn.differs_in_risk_only(needs):
+                patches[name] = kept
+                self._drawn[name] = needs.sharpened()
+            else:
+                parts[name] = self._changed_part(state, name)
+                self._drawn[name] = needs
+        only_sharper = bool(parts) and all(
+            name in before and before[name].sharpened().serves(self._drawn[name]) for name in parts
+        )
+        drawn_parts = self._draw_parts(state, parts, may_stop=only_sharper)
+        if parts and not drawn_parts:
+            self._drawn = before
+        for name, patch in drawn_parts.items():
+            patches[name] = patch
+            self._kept.keep(name, self._drawn[name], self._risk_part(state, name), patch)
+        return Frame(state, patches)
+
+    def prepare(self, state: SceneState) -> bool:
+        """Draw one picture of another year ahead of time; return whether there is more to prepare.
+
+        What is on screen stays; the next change of year finds its pictures finished.
+        """
+        if state.risk is None or not state.overlay.visible or state.draft or not self._drawn:
+            return False
+        sizes = {name: self._risk_part(state, name) for name in state.rects}
+        for year in self._kept.years_ahead(state.year, sum(4 * part.width * part.height for part in sizes.values())):
+            other = replace(state, year=year)
+            for name, part in sizes.items():
+                needs = needs_of(other, name)
+                if self._kept.find(name, needs) is None:
+                    drawn = self._draw_parts(other, {name: part}, may_stop=True)
+                    if name in drawn:
+                        self._kept.keep(name, needs, part, drawn[name])
+                    return True
+        return False
+
+    def _draw_parts(
+        self, state: SceneState, parts: Mapping[ViewName, Rect], *, may_stop: bool
+    ) -> dict[ViewName, Patch]:
+        """Draw parts of views; return nothing where drawing might stop for something newer, and did."""
+        if not parts:
+            return {}
         for name, renderer in self._renderers.items():
-            renderer.SetDraw(name in changed)
-        parts = {name: self._changed_part(state, name) for name in changed}
+            renderer.SetDraw(name in parts)
         for name, part in parts.items():
             for layer in self._layers[name]:
                 layer.update(state)
             self._aim(state, name, part)
-            self._drawn[name] = _depends_on(state, name)
+        self._was_stopped, self._may_stop = False, may_stop
         self._window.Render()
-        return Frame(state, {name: self._read(state, name, part) for name, part in parts.items()})
+        self._may_stop = False
+        if self._was_stopped:
+            return {}
+        return {name: self._read(state, name, part) for name, part in parts.items()}
+
+    def stop(self) -> None:
+        """Leave what is drawn now unfinished, if it is not urgent; the one method that another thread may call.
+
+        Rays look at this flag row by row.
+        """
+        if self._may_stop:
+            self._was_stopped = True
+            self._window.SetAbortRender(1)
 
     def _changed_part(self, state: SceneState, name: ViewName) -> Rect:
         """Return the part of a view to draw anew: where only the risk changed, no more than where risk can show."""
+        drawn = self._drawn.get(name)
+        if drawn is not None and state.risk is not None and drawn.differs_in_risk_only(needs_of(state, name)):
+            return self._risk_part(state, name)
+        return Rect(0, 0, state.rects[name].width, state.rects[name].height)
+
+    def _risk_part(self, state: SceneState, name: ViewName) -> Rect:
         whole = Rect(0, 0, state.rects[name].width, state.rects[name].height)
-        drawn, wanted = self._drawn.get(name), _depends_on(state, name)
-        if not isinstance(name, SliceKind) or state.risk is None or drawn is None:
+        if not isinstance(name, SliceKind) or state.risk is None:
             return whole
-        if not _is_same(drawn[_RISK_PARTS:], wanted[_RISK_PARTS:]):
-            return whole
-        plane, size = state.planes[name], (whole.width, whole.height)
-        screen = build_screen_map(plane, state.slice_cameras[name], size)
+        plane = state.planes[name]
+        screen = build_screen_map(plane, state.slice_cameras[name], (whole.width, whole.height))
         u_low, u_high, v_low, v_high = risk_extent_mm(plane, state.risk)
-        left, top = screen.to_pixel(u_low, v_high)
-        right, bottom = screen.to_pixel(u_high, v_low)
-        x, y = max(int(left) - 1, 0), max(int(top) - 1, 0)
-        width, height = min(int(right) + 2, whole.width) - x, min(int(bottom) + 2, whole.height) - y
+        xs, ys = zip(screen.to_pixel(u_low, v_low), screen.to_pixel(u_high, v_high), strict=True)
+        x, y = max(int(min(xs)) - 1, 0), max(int(min(ys)) - 1, 0)
+        width, height = min(int(max(xs)) + 2, whole.width) - x, min(int(max(ys)) + 2, whole.height) - y
         return Rect(x, y, width, height) if width > 1 and height > 1 else Rect(0, 0, 2, 2)
 
     def _aim(self, state: SceneState, name: ViewName, part: Rect) -> None:
@@ -116,13 +182,15 @@ class Stage:
         if isinstance(name, SliceKind):
             screen = build_screen_map(state.planes[name], state.slice_cameras[name], (rect.width, rect.height))
             u_mm, v_mm = screen.to_mm(part.x + part.width / 2, part.y + part.height / 2)
-            camera.SetFocalPoint(u_mm, v_mm, 0.0)
-            camera.SetPosition(u_mm, v_mm, 100.0)
+            # Layers lay their slices turned; the camera always stands upright.
+            right_mm, up_mm = (to_turn_matrix(screen.turn)[:2, :2] @ [u_mm, v_mm]).tolist()
+            camera.SetFocalPoint(right_mm, up_mm, 0.0)
+            camera.SetPosition(right_mm, up_mm, 100.0)
             camera.SetViewUp(0.0, 1.0, 0.0)
             camera.SetParallelScale(part.height * screen.mm_per_pixel / 2)
             camera.SetClippingRange(1.0, 200.0)
             return
-        position_mm, focus_mm, up = state.orbit.look_at()
+        position_mm, focus_mm, up = state.orbit.look_at((rect.width, rect.height))
         camera.SetFocalPoint(*focus_mm)
         camera.SetPosition(*position_mm)
         camera.SetViewUp(*up)
@@ -158,26 +226,3 @@ def _add_lights(renderer: vtkRenderer) -> None:
         light.SetFocalPoint(0.0, 0.0, 0.0)
         light.SetIntensity(intensity)
         renderer.AddLight(light)
-
-
-_RISK_PARTS = 3
-
-
-def _depends_on(state: SceneState, name: ViewName) -> tuple[object, ...]:
-    """Everything that a view's picture depends on; the first ``_RISK_PARTS`` change nothing outside the risk map."""
-    risk = (state.year, state.mode, state.overlay)
-    shared = (*risk, state.risk, state.volume, state.generation, state.rects[name])
-    if isinstance(name, SliceKind):
-        slice_index = state.slice_index(name) if state.volume is not None else None
-        return (*shared, state.masks, slice_index, state.window_level, state.slice_cameras[name])
-    return (*shared, state.surfaces, state.orbit, state.draft)
-
-
-def _is_same(drawn: tuple[object, ...] | None, wanted: tuple[object, ...]) -> bool:
-    """Compare what two pictures depend on; images by identity, as comparing voxels would cost more than drawing."""
-    if drawn is None:
-        return False
-    return all(
-        one is other or (not isinstance(one, (Volume, Masks)) and one == other)
-        for one, other in zip(drawn, wanted, strict=True)
-    )

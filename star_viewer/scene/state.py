@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from star_core.types import Masks, Volume
+from star_viewer.display import DisplayStyle, Slab, SlabMode
+from star_viewer.scene.body import CoarseCt
 from star_viewer.scene.cameras import OrbitCamera, SliceCamera
-from star_viewer.scene.orientation import SliceKind, SlicePlane
-from star_viewer.scene.risk_frames import RiskFrames
+from star_viewer.scene.oblique import Plane
+from star_viewer.scene.orientation import SliceKind
+from star_viewer.scene.risk_frames import RiskFrames, RiskPaint
 from star_viewer.scene.surfaces import Surface
 from star_viewer.session import IncidenceMode, OverlayStyle, PointMm, WindowLevel
 
@@ -38,7 +41,7 @@ class SceneState:
     """One moment of the scene; layers compare its parts by identity to see what changed."""
 
     volume: Volume | None
-    planes: Mapping[SliceKind, SlicePlane]
+    planes: Mapping[SliceKind, Plane]
     masks: Masks | None
     surfaces: tuple[Surface, ...]
     risk: RiskFrames | None
@@ -51,8 +54,18 @@ class SceneState:
     orbit: OrbitCamera
     canvas: tuple[int, int]
     rects: Mapping[ViewName, Rect]
+    display: DisplayStyle = field(default_factory=DisplayStyle)
+    corner_lines: tuple[str, ...] = ()
+    paint: RiskPaint | None = None
+    body: CoarseCt | None = None
     draft: bool = False
     generation: int = 0  # counts volumes taken over, so that a view that was cleared is drawn anew
+
+    @property
+    def slab(self) -> Slab:
+        """What the slice views show of the neighbouring slices."""
+        mode = self.display.slab_mode
+        return Slab(mode, 0.0 if mode is SlabMode.THIN else self.display.slab_mm)
 
     def slice_index(self, kind: SliceKind) -> int:
         """Return the index of the slice that a view shows."""
@@ -74,3 +87,11 @@ class Frame:
 
     state: SceneState
     patches: Mapping[ViewName, Patch] = field(default_factory=dict)
+
+
+def is_unchanged(drawn: tuple[object, ...], wanted: tuple[object, ...]) -> bool:
+    """Compare what two pictures depend on; images by identity, as comparing voxels would cost more than drawing."""
+    return len(drawn) == len(wanted) and all(
+        one is other or (not isinstance(one, Volume | Masks) and one == other)
+        for one, other in zip(drawn, wanted, strict=True)
+    )

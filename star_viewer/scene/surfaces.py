@@ -13,6 +13,7 @@ from star_viewer.scene.colours import BONE, LIVER_SURFACE, STRUCTURE_COLOURS, Rg
 if TYPE_CHECKING:
     from star_viewer.scene.mesh_filters import Mesh
 
+LIVER = "LIVER"
 _BONE_HU = 220
 _BONE_TRIANGLES = 30_000
 

@@ -20,6 +20,10 @@ from star_viewer.scene.state import Frame, SceneState
 _HAS_DRAWING_THREAD = sys.platform != "darwin"  # Cocoa allows windows, hidden ones too, on the main thread only.
 
 
+_PATIENCE_S, _BETWEEN_S = 0.3, 0.002
+_FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, MemoryError)
+
+
 class VtkDrawer(QObject):
     """Draws the newest state that was asked for; states that were overtaken while it drew are skipped."""
 
@@ -36,6 +40,11 @@ class VtkDrawer(QObject):
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._draw_here)
         self._stop: Callable[[], object] = weakref.finalize(self, _Mailbox.close, self._mailbox)
+
+    @property
+    def is_rested(self) -> bool:
+        """Whether the pictures of the other years were prepared since the last frame, as far as they fit."""
+        return self._mailbox.is_rested
 
     def warm_up(self) -> None:
         """Load VTK and make the OpenGL context before there is anything to draw."""
@@ -72,7 +81,7 @@ class VtkDrawer(QObject):
         if self._mailbox.closed or not self._mailbox.has_post:
             return
         if self._here is None:
-            self._here = _Painter()
+            self._here = _Painter(self._mailbox)
         self._answer(self._here.paint(self._mailbox.take()))
 
     def _answer(self, answer: Frame | str | None) -> None:
@@ -80,6 +89,10 @@ class VtkDrawer(QObject):
             self.drawn.emit(answer)
         elif answer is not None:
             self.failed.emit(answer)
+
+
+def _do_nothing() -> None:
+    """Stand where there is no stage yet, or no longer one."""
 
 
 class _Mailbox:
@@ -90,18 +103,27 @@ class _Mailbox:
         self._state: SceneState | None = None
         self.has_post = False
         self.closed = False
+        self.is_rested = False
+        self.overtake: Callable[[], None] = _do_nothing
+        """Tells the stage that something newer is asked for."""
 
     def put(self, state: SceneState | None) -> None:
         with self._condition:
             if state is not None or not self.has_post:
                 self._state = state
             self.has_post = True
+            self.overtake()
             self._condition.notify()
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait for a request, or for the end; return whether either came in time."""
+        with self._condition:
+            return self._condition.wait_for(lambda: self.has_post or self.closed, seconds)
 
     def take(self) -> SceneState | None:
         """Return the newest request and forget it; waits for one unless the box is closed."""
+        self.wait(None)
         with self._condition:
-            self._condition.wait_for(lambda: self.has_post or self.closed)
             state, self._state, self.has_post = self._state, None, False
             return state
 
@@ -109,14 +131,19 @@ class _Mailbox:
         with self._condition:
             self.closed = True
             self._state = None
+            self.overtake()
             self._condition.notify()
 
 
 class _Painter:
     """The stage, built when first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, mailbox: _Mailbox) -> None:
+        self._mailbox = mailbox
         self._stage: object | None = None
+        self._ahead: SceneState | None = None
+        self.patience_s: float | None = None
+        """How long nothing must be asked for until pictures are prepared; ``None`` while there are none to prepare."""
 
     def paint(self, state: SceneState | None) -> Frame | str | None:
         from star_viewer.scene.stage import Stage
@@ -124,23 +151,45 @@ class _Painter:
         try:
             if self._stage is None:
                 self._stage = Stage()
+                self._mailbox.overtake = self._stage.stop
                 self._stage.open()
             assert isinstance(self._stage, Stage)
-            return None if state is None else self._stage.draw(state)
-        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, MemoryError) as error:
+            if state is None:
+                return None
+            frame = self._stage.draw(state)
+            self._ahead, self.patience_s = state, _PATIENCE_S
+            return frame
+        except _FAILURES as error:
             return f"The picture could not be drawn: {type(error).__name__}: {error}"
+
+    def prepare(self) -> None:
+        """Draw one picture of another year ahead of time."""
+        from star_viewer.scene.stage import Stage
+
+        self.patience_s = None
+        if isinstance(self._stage, Stage) and self._ahead is not None:
+            # What cannot be drawn ahead of time is told when it is asked for.
+            with suppress(*_FAILURES):
+                if self._stage.prepare(self._ahead):
+                    self.patience_s = _BETWEEN_S
 
     def release(self) -> None:
         from star_viewer.scene.stage import Stage
 
+        self._mailbox.overtake = _do_nothing
         if isinstance(self._stage, Stage):
             self._stage.release()
         self._stage = None
 
 
 def _run(mailbox: _Mailbox, drawer_ref: weakref.ref[VtkDrawer]) -> None:
-    painter = _Painter()
+    painter = _Painter(mailbox)
     while not mailbox.closed:
+        if not mailbox.wait(painter.patience_s):
+            painter.prepare()
+            mailbox.is_rested = painter.patience_s is None
+            continue
+        mailbox.is_rested = False
         state = mailbox.take()
         if mailbox.closed:
             break

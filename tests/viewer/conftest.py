@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from star_viewer.app import StarApp
 from star_viewer.jobs.copy_tasks import CopyTasks
+from star_viewer.jobs.film_tasks import FilmTasks
 from star_viewer.jobs.runner import JobRunner
 from star_viewer.pacs import NetworkRunners
 from star_viewer.session import Session
@@ -69,6 +70,7 @@ def open_app(qtbot: QtBot, qapp: QApplication, tmp_path: Path, direct_runner: Di
             archive_runners=archive_runners or build_archive_runners(),
             copies_runner=copies_runner or DirectRunner(tasks=CopyTasks()),
             network_runners=network_runners or build_network_runners(),
+            film_runner=DirectRunner(tasks=FilmTasks()),
             build_views=build_views,
         )
         opened.append(star)

@@ -243,7 +243,7 @@ def test_preferences_tell_the_bin_and_take_other_pages(qtbot: QtBot, star: StarA
     assert imports_of(star).asked(PurgeDeletions) == []  # asked first
     dialog.add_page("More", QPushButton())
     titles = [dialog.pages.tabText(page) for page in range(dialog.pages.count())]
-    assert titles == ["Studies", "Looks", "Servers", "Receiver", "More"]
+    assert titles == ["Studies", "Looks", "Servers", "Receiver", "Grey windows", "More"]
 
 
 def test_the_colours_are_chosen_in_the_preferences(star: StarApp, tmp_path: Path) -> None:

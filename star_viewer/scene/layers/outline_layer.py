@@ -10,10 +10,13 @@ from vtkmodules.vtkFiltersCore import vtkFlyingEdges2D
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer
 
 from star_core.types import DoubleArray, FloatArray, Masks, Structure
+from star_viewer.display import Interpolation
+from star_viewer.scene.cameras import to_turn_matrix
 from star_viewer.scene.colours import STRUCTURE_COLOURS
+from star_viewer.scene.cutting import Cutter
 from star_viewer.scene.orientation import SliceKind
-from star_viewer.scene.state import SceneState
-from star_viewer.scene.vtk_data import build_ids, build_image, build_vectors, to_array
+from star_viewer.scene.state import SceneState, is_unchanged
+from star_viewer.scene.vtk_data import build_ids, build_image, build_vectors, planar_to_matrix4, to_array
 
 # Later lines lie on top.
 _OUTLINED = (
@@ -32,7 +35,8 @@ class OutlineLayer:
 
     def __init__(self, kind: SliceKind, renderer: vtkRenderer) -> None:
         self._kind = kind
-        self._shown: tuple[Masks, int] | None = None
+        self._shown: tuple[object, ...] = ()
+        self._cutter = Cutter(0.0)
         self._mapper = vtkPolyDataMapper()
         self._mapper.SetScalarModeToUseCellData()
         self._actor = vtkActor()
@@ -45,29 +49,32 @@ class OutlineLayer:
         """Follow the masks and the slice."""
         if state.masks is None or state.volume is None:
             self._actor.VisibilityOff()
-            self._shown = None
+            self._shown = ()
             return
         slice_index = state.slice_index(self._kind)
-        if self._shown is None or self._shown[0] is not state.masks or self._shown[1] != slice_index:
+        wanted = (state.masks, state.planes[self._kind], slice_index, state.display.structures)
+        if not is_unchanged(self._shown, wanted):
             self._trace(state, state.masks, slice_index)
-            self._shown = (state.masks, slice_index)
+            self._shown = wanted
+        turn = to_turn_matrix(state.slice_cameras[self._kind].turn)
+        self._actor.SetUserMatrix(planar_to_matrix4(turn))
 
     def _trace(self, state: SceneState, masks: Masks, slice_index: int) -> None:
-        plane = state.planes[self._kind]
-        bits = np.take(masks.bits, slice_index, plane.normal_axis)
+        # Bits are no quantities: between voxels the nearest one is taken.
+        cut = self._cutter.cut(masks.bits, state.planes[self._kind], slice_index, interpolation=Interpolation.NEAREST)
         points, segments, colours, count = [], [], [], 0
         for structure in _OUTLINED:
-            traced = _trace_mask((bits & np.uint8(structure)) != 0)
+            style = state.display.structures[structure]
+            traced = _trace_mask((cut.pixels & np.uint8(structure)) != 0) if style.visible else None
             if traced is not None:
                 points.append(traced[0])
                 segments.append(traced[1] + count)
-                colours.append(np.tile(np.array(STRUCTURE_COLOURS[structure], np.uint8), (len(traced[1]), 1)))
+                rgba = (*STRUCTURE_COLOURS[structure], round(255 * style.opacity))
+                colours.append(np.tile(np.array(rgba, np.uint8), (len(traced[1]), 1)))
                 count += len(traced[0])
         self._actor.SetVisibility(bool(points))
         if points:
-            in_image = np.concatenate(points)
-            image_to_screen = plane.image_to_screen(slice_index)
-            screen_mm = in_image @ image_to_screen[:2, :2].T + image_to_screen[:2, 2]
+            screen_mm = np.concatenate(points) @ cut.to_screen[:2, :2].T + cut.to_screen[:2, 2]
             self._mapper.SetInputData(_build_lines(screen_mm, np.concatenate(segments), np.concatenate(colours)))
 
 

@@ -8,8 +8,10 @@ from vtkmodules.vtkImagingCore import vtkImageReslice
 from vtkmodules.vtkRenderingCore import vtkImageSlice, vtkImageSliceMapper, vtkRenderer
 
 from star_core.types import DoubleArray
+from star_viewer.scene.cameras import to_turn_matrix
 from star_viewer.scene.colours import build_overlay_table
-from star_viewer.scene.orientation import SliceKind, SlicePlane
+from star_viewer.scene.oblique import Plane
+from star_viewer.scene.orientation import SliceKind
 from star_viewer.scene.risk_frames import RiskFrames
 from star_viewer.scene.state import SceneState
 from star_viewer.scene.vtk_data import build_image, build_lookup_table, build_scalars, planar_to_matrix4, to_matrix4
@@ -73,7 +75,9 @@ class RiskLayer:
         assert state.risk is not None
         coloured = (state.mode, state.overlay)
         if coloured != self._coloured:
-            colours = build_overlay_table(state.overlay.opacity, state.overlay.threshold_fraction)
+            colours = build_overlay_table(
+                state.overlay.opacity, state.overlay.threshold_fraction, colour_map=state.overlay.colour_map
+            )
             self._slice.GetProperty().SetLookupTable(build_lookup_table(colours, state.risk.top[state.mode]))
             self._coloured = coloured
 
@@ -81,7 +85,8 @@ class RiskLayer:
         assert state.risk is not None
         plane = state.planes[self._kind]
         slice_index = state.slice_index(self._kind)
-        if self._placed and self._placed[0] is plane and self._placed[1] == slice_index:
+        turn = state.slice_cameras[self._kind].turn
+        if self._placed == (plane, slice_index, turn):
             return
         cut_to_screen, width, height = _layout(plane, state.risk)
         to_lps = plane.screen_to_lps(slice_index) @ _lift(cut_to_screen)
@@ -90,11 +95,11 @@ class RiskLayer:
         self._cut.SetResliceAxes(to_matrix4(to_index[[2, 1, 0, 3]]))
         self._cut.SetOutputExtent(0, width - 1, 0, height - 1, 0, 0)
         self._cut.SetOutputOrigin(0.0, 0.0, 0.0)
-        self._slice.SetUserMatrix(planar_to_matrix4(cut_to_screen))
-        self._placed = (plane, slice_index)
+        self._slice.SetUserMatrix(planar_to_matrix4(to_turn_matrix(turn) @ cut_to_screen))
+        self._placed = (plane, slice_index, turn)
 
 
-def risk_extent_mm(plane: SlicePlane, frames: RiskFrames) -> tuple[float, float, float, float]:
+def risk_extent_mm(plane: Plane, frames: RiskFrames) -> tuple[float, float, float, float]:
     """Return (u_min, u_max, v_min, v_max) of where a map can show on a view, on whichever slice."""
     low, high = frames.bounds_mm()
     corners_mm = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
@@ -108,7 +113,7 @@ def risk_extent_mm(plane: SlicePlane, frames: RiskFrames) -> tuple[float, float,
     )
 
 
-def _layout(plane: SlicePlane, frames: RiskFrames) -> tuple[DoubleArray, int, int]:
+def _layout(plane: Plane, frames: RiskFrames) -> tuple[DoubleArray, int, int]:
     """Return the (3, 3) map from cells of the cut to screen mm and the cut's width and height in cells."""
     u_low, u_high, v_low, v_high = risk_extent_mm(plane, frames)
     matrix = np.diag([_CELL_MM, _CELL_MM, 1.0])

@@ -8,12 +8,15 @@ from vtkmodules.vtkRenderingCore import vtkColorTransferFunction, vtkRenderer, v
 from vtkmodules.vtkRenderingVolume import vtkFixedPointVolumeRayCastMapper
 
 from star_core.types import Geometry
+from star_viewer.display import ColourMap
 from star_viewer.scene.colours import build_risk_table
+from star_viewer.scene.layers.clipping import Clipping
+from star_viewer.scene.presets import LOOKS
 from star_viewer.scene.risk_frames import RiskFrames
 from star_viewer.scene.state import SceneState
 from star_viewer.scene.vtk_data import build_image, build_scalars, to_matrix4
 
-_DRAFT_PIXELS = 2.0
+_DRAFT_PIXELS, _DRAFT_PIXELS_WITH_CT = 2.0, 4.0
 _UNIT_MM = 10.0
 
 
@@ -34,7 +37,7 @@ class RiskVolumeLayer:
         look.SetInterpolationTypeToLinear()
         look.ShadeOff()
         look.SetScalarOpacityUnitDistance(_UNIT_MM)
-        look.SetColor(_build_colours())
+        self._clipping = Clipping()
         self._image = vtkImageData()
         self._frames: RiskFrames | None = None
         self._shown: tuple[object, ...] = ()
@@ -43,6 +46,10 @@ class RiskVolumeLayer:
 
     def update(self, state: SceneState) -> None:
         """Follow the map, the year, the overlay's style and whether a draft is enough."""
+        look = LOOKS[state.display.preset]
+        if not look.has_cloud:
+            self._volume.VisibilityOff()
+            return
         if state.risk is None or not state.overlay.visible or min(state.risk.geometry.shape) < 2:
             self._volume.VisibilityOff()
             return
@@ -57,8 +64,11 @@ class RiskVolumeLayer:
             self._volume.GetProperty().SetScalarOpacity(
                 _build_opacities(state.overlay.opacity, state.overlay.threshold_fraction)
             )
+            self._volume.GetProperty().SetColor(_build_colours(state.overlay.colour_map))
             self._styled = state.overlay
-        self._mapper.SetImageSampleDistance(_DRAFT_PIXELS if state.draft else 1.0)
+        self._clipping.update(state, [self._mapper])
+        draft_pixels = _DRAFT_PIXELS if look.ct is None else _DRAFT_PIXELS_WITH_CT
+        self._mapper.SetImageSampleDistance(draft_pixels if state.draft else 1.0)
         self._volume.VisibilityOn()
 
     def _take_over(self, frames: RiskFrames) -> None:
@@ -70,12 +80,12 @@ class RiskVolumeLayer:
         self._mapper.SetSampleDistance(0.7 * min(spacing_mm))
         self._mapper.SetInteractiveSampleDistance(0.7 * min(spacing_mm))
         self._volume.SetMapper(self._mapper)
-        self._volume.SetUserMatrix(to_matrix4(_to_rotation(frames.geometry)))
+        self._volume.SetUserMatrix(to_matrix4(to_placement(frames.geometry)))
         self._shown = ()
 
 
-def _to_rotation(geometry: Geometry) -> np.ndarray:
-    """Return the (4, 4) placement of an image that already has its spacing, x along columns."""
+def to_placement(geometry: Geometry) -> np.ndarray:
+    """Return the (4, 4) placement in LPS of an image that already has its spacing, x along columns."""
     matrix = np.eye(4)
     directions = geometry.affine_lps[:3, :3] / np.linalg.norm(geometry.affine_lps[:3, :3], axis=0)
     matrix[:3, :3] = directions[:, ::-1]
@@ -83,9 +93,9 @@ def _to_rotation(geometry: Geometry) -> np.ndarray:
     return matrix
 
 
-def _build_colours() -> vtkColorTransferFunction:
+def _build_colours(colour_map: ColourMap) -> vtkColorTransferFunction:
     colours = vtkColorTransferFunction()
-    for level, (red, green, blue) in zip(range(0, 256, 15), build_risk_table(18), strict=True):
+    for level, (red, green, blue) in zip(range(0, 256, 15), build_risk_table(18, colour_map), strict=True):
         colours.AddRGBPoint(level, red / 255, green / 255, blue / 255)
     return colours
 

@@ -20,6 +20,8 @@ def test_zoom_turn_and_the_large_view_come_back(qtbot: QtBot, build_views: Calla
     views = build_views(build_case())
     with qtbot.waitSignal(views.layout_changed):
         views.axial.zoom(2.0, QPointF(40, 40))
+    with qtbot.waitSignal(views.layout_changed):
+        views.change_camera(lambda camera: camera.mirrored().rotated(1))
     views.solid.camera = views.solid.camera.turned(30.0, 10.0).zoomed(1.5)
     views.maximise(SOLID)
     told = json.loads(json.dumps(views.layout_to_json()))
@@ -43,6 +45,7 @@ def test_zoom_turn_and_the_large_view_come_back(qtbot: QtBot, build_views: Calla
         {"large": "oblique"},
         {"slices": {"axial": [1.0]}},
         {"orbit": [float("nan"), 0, 0]},
+        {"turns": {"axial": [2, 0, 0, 1]}},
     ],
 )
 def test_what_is_no_layout_changes_nothing(
