@@ -142,7 +142,7 @@ class MainWindow(QMainWindow):
         self.tabs = QTabWidget()
         self.tabs.addTab(self.regions, "WHERE")
         self.tabs.addTab(self.findings, "TRUST")
-        self.tabs.addTab(self.annotations, "ANNOTATIONS")
+        self.tabs.addTab(self.annotations, "MARKS")
         self.tabs.addTab(self.layers, "LAYERS")
         right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(_titled("FORECAST", self.forecast))
