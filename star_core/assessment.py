@@ -22,7 +22,7 @@ from star_core.imaging.couinaud.landmarks import find_landmarks
 from star_core.imaging.couinaud.segments import doubt_landmarks
 from star_core.imaging.follow_up import prepare_follow_up
 from star_core.imaging.liver import segment_liver
-from star_core.imaging.registration import register_rigid
+from star_core.imaging.registration.align import register_rigid
 from star_core.model.bundle import ModelBundle, read_preprocessing
 from star_core.model.predict import choose_device, predict
 from star_core.model.tracker import ImageFeatures
