@@ -54,6 +54,8 @@ def register(
     fixed, moving = to_coarse_image(first), to_coarse_image(later)
     try:
         to_later = _align_rigid(fixed, moving, start_lps)
+        # Two patients would agree once one is bent enough: what is no match as a body is none at all.
+        check_plausible(to_later, measure_quality(fixed, moving, to_later, None))
         progress(1, steps)
         if kind is not RegistrationKind.RIGID:
             to_later = _align_affine(fixed, moving, to_later)
@@ -118,7 +120,7 @@ def _bend(fixed: sitk.Image, moving: sitk.Image, to_later: DoubleArray) -> Defor
 
     extent_mm = [size * mm for size, mm in zip(fixed.GetSize(), fixed.GetSpacing(), strict=True)]
     mesh = [max(2, round(mm / _KNOT_MM)) for mm in extent_mm]
-    method = _method()
+    method = _method(scaled=False)
     method.SetShrinkFactorsPerLevel([2])
     method.SetSmoothingSigmasPerLevel([1.0])
     method.SetMovingInitialTransform(to_affine(to_later))
@@ -127,7 +129,7 @@ def _bend(fixed: sitk.Image, moving: sitk.Image, to_later: DoubleArray) -> Defor
     return to_deformation(_last(method.Execute(fixed, moving)), fixed)
 
 
-def _method() -> sitk.ImageRegistrationMethod:
+def _method(*, scaled: bool = True) -> sitk.ImageRegistrationMethod:
     import SimpleITK as sitk  # noqa: N813
 
     method = sitk.ImageRegistrationMethod()
@@ -135,7 +137,8 @@ def _method() -> sitk.ImageRegistrationMethod:
     method.SetMetricSamplingStrategy(method.REGULAR)
     method.SetMetricSamplingPercentage(_SAMPLED, _SEED)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerScalesFromPhysicalShift()
+    if scaled:
+        method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([4, 2, 1])
     method.SetSmoothingSigmasPerLevel([2.0, 1.0, 0.0])
     return method

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from star_core.api import open_case
 from star_core.cohort.phantom import draw_scan
 from star_core.errors import RegistrationError
 from star_core.imaging.registration.align import register, register_rigid
@@ -133,3 +135,9 @@ def test_a_patient_turned_round_or_scaled_is_refused() -> None:
         check_plausible(np.diag([-1.0, -1.0, 1.0, 1.0]), good)
     with pytest.raises(RegistrationError, match="scaled by"):
         check_plausible(np.diag([1.6, 1.0, 1.0, 1.0]), good)
+
+
+def test_the_scan_of_another_patient_is_refused(ircad_folder: Path, chaos_folder: Path) -> None:
+    one, other = (open_case(folder).baseline_scan for folder in (ircad_folder, chaos_folder))
+    with pytest.raises(RegistrationError, match="grey values would agree"):
+        register(other, one)
