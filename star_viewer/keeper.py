@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from star_core.errors import StorageError
 from star_core.storage import user_folder
@@ -60,6 +61,7 @@ class Keeper(QObject):
     kept = Signal(int)  # version of the newest state that is on the disk
     troubled = Signal(object, str)  # Opening | None, why it cannot be kept
     found = Signal(object)  # tuple of Mark, newest first
+    _told = Signal(object)  # from the thread: what is to be emitted here
 
     def __init__(self, parent: QObject | None = None, home: Path | None = None) -> None:
         super().__init__(parent)
@@ -70,6 +72,12 @@ class Keeper(QObject):
         self._opening: Opening | None = None
         self._newest: tuple[int, Workspace] = (0, Workspace())
         self._begun = self._closed = False
+        # Emitted by a thread, a signal can reach listeners that have gone meanwhile: all are told in the window's.
+        self._told.connect(self._pass_on, Qt.ConnectionType.QueuedConnection)
+
+    @Slot(object)
+    def _pass_on(self, emit: Callable[[], None]) -> None:
+        emit()
 
     def look_for_killed(self) -> None:
         """Look for cases that were open when their programs were killed."""
@@ -123,10 +131,9 @@ class Keeper(QObject):
             except OSError as error:
                 self._tell(self.troubled, self._opening, f"{error.strerror or error}.")
 
-    @staticmethod
-    def _tell(signal: Any, *values: object) -> None:
+    def _tell(self, signal: Any, *values: object) -> None:
         with suppress(RuntimeError):  # the window is gone
-            signal.emit(*values)
+            self._told.emit(partial(signal.emit, *values))
 
     def _open(self, opening: Opening) -> None:
         self._leave()

@@ -87,7 +87,9 @@ def test_after_a_kill_exactly_that_state_is_offered_and_one_key_brings_it(
     (offer,) = again.window.empty_state.offers
     assert offer.startswith("Continue with the demonstration patient, as it was at ")
     with qtbot.waitSignals([again.keeping.brought_back, again.workflow.assessed]):
-        qtbot.keyClick(again.window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+        qtbot.keyClick(
+            again.window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+        )
     assert again.keeping.workspace == before
     assert again.window.empty_state.offers == ()
     assert again.window.banners.messages[0] == "Back again: 2 annotations, the record as you left it."
