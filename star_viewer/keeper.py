@@ -67,6 +67,7 @@ class Keeper(QObject):
         super().__init__(parent)
         self.home = home or user_folder() / WORKSPACES_FOLDER
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._files: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._journal: Journal | None = None
         self._opening: Opening | None = None
@@ -100,7 +101,8 @@ class Keeper(QObject):
     def keep_file(self, data: bytes) -> str:
         """Keep a file beside the journal, before anything that is told later, and return its hash."""
         digest = digest_of(data)
-        self._do(lambda: self._keep_file(digest, data))
+        self._files.put((digest, data))
+        self._do(self._keep_files)
         return digest
 
     def close(self) -> None:
@@ -153,6 +155,7 @@ class Keeper(QObject):
         if self._journal is None or self._opening is None:
             return
         version, workspace = self._newest
+        self._keep_files()
         self._begun = True
         self._journal.begin(workspace, case_id=self._opening.case_id, base=self._opening.base)
         write_mark(self.home, self._opening.key, self._opening.source)
@@ -162,12 +165,16 @@ class Keeper(QObject):
         if self._journal is None or not self._begun:
             return
         version, workspace = self._newest
+        self._keep_files()  # the newest state may name files that were given after this call was
         self._journal.write(workspace)
         self._tell(self.kept, version)
 
-    def _keep_file(self, digest: str, data: bytes) -> None:
-        if self._journal is not None:
-            self._journal.write_file(digest, data)
+    def _keep_files(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                digest, data = self._files.get_nowait()
+                if self._journal is not None:
+                    self._journal.write_file(digest, data)
 
     def _leave(self) -> None:
         if self._journal is not None and self._opening is not None:
