@@ -15,6 +15,7 @@ from star_viewer.actions import YearKeys
 from star_viewer.browsing import Browsing
 from star_viewer.copying import Copying, build_copies_runner
 from star_viewer.dialogs.about import AboutDialog
+from star_viewer.editing import Editing
 from star_viewer.filing import Filing
 from star_viewer.importing import Importing
 from star_viewer.jobs.requests import CaseSource, Request
@@ -92,6 +93,7 @@ class StarApp(QObject):
         film_runner = film_runner or build_film_runner(self)
         self.picturing = Picturing(self.window, self.session, self.viewing, film_runner, self._open)
         self.keeping = Keeping(self.window, self.session, self.workflow, Keeper(self))
+        self.editing = Editing(self.window, self.session, self.workflow, self.keeping)
         self.filing = Filing(self.session, self.workflow, self.shelf, self.keeping, self.window)
         self._connect_actions()
         self._connect_workflow()
@@ -112,6 +114,7 @@ class StarApp(QObject):
     def close(self) -> None:
         """End everything that runs beside the window."""
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
+        self.editing.close()
         self.keeping.close()
         self.copying.close()
         self.picturing.close()

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from star_core.errors import StorageError
+from star_core.imaging.editing.chain import HEAD_BYTES, parent_of
 from star_core.storage import new_file, storage_error
 from star_core.types import ClinicalRecord
 from star_viewer.history import Content
@@ -208,8 +209,15 @@ class Journal:
             write_safely(partial, zlib.compress(data, 1))
 
     def _remove_unnamed(self, named: set[str]) -> None:
-        for path in (self.folder / FILES_FOLDER).glob("*.z"):
-            if path.stem not in named:
+        """Remove files that are neither named nor rested on by one that is."""
+        files = {path.stem: path for path in (self.folder / FILES_FOLDER).glob("*.z")}
+        wanted: set[str] = set()
+        for name in named:
+            while name in files and name not in wanted:
+                wanted.add(name)
+                name = parent_of(_read_head(files[name]))
+        for name, path in files.items():
+            if name not in wanted:
                 path.unlink(missing_ok=True)
 
 
@@ -235,6 +243,14 @@ def read_kept_file(folder: Path, digest: str, *, max_bytes: int) -> bytes:
     if len(data) > max_bytes or digest_of(data) != digest:
         raise StorageError("An edit of this case was altered.", remedy="Make it again.")
     return data
+
+
+def _read_head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return zlib.decompressobj().decompress(file.read(4 * HEAD_BYTES), HEAD_BYTES)
+    except (OSError, zlib.error):
+        return b""
 
 
 def write_safely(path: Path, data: bytes) -> None:

@@ -65,6 +65,7 @@ class Session(QObject):
         super().__init__(parent)
         self.display = Display(self)
         self._case: Case | None = None
+        self._masks: Masks | None = None
         self._assessment: Assessment | None = None
         self._clinical = ClinicalRecord()
         self._model_name = ""
@@ -84,8 +85,8 @@ class Session(QObject):
 
     @property
     def case(self) -> Case | None:
-        """The open case, with the clinical record as it stands in the form."""
-        return None if self._case is None else replace(self._case, clinical=self._clinical)
+        """The open case, with the record as it stands in the form and the structures as they were edited."""
+        return None if self._case is None else replace(self._case, clinical=self._clinical, masks=self._masks)
 
     @property
     def volume(self) -> Volume | None:
@@ -94,13 +95,20 @@ class Session(QObject):
 
     @property
     def masks(self) -> Masks | None:
-        """The structures of the open case."""
-        return None if self._case is None else self._case.masks
+        """The structures of the open case, as they were edited."""
+        return self._masks
+
+    def set_masks(self, masks: Masks | None) -> None:
+        """Take over structures after an edit; what a reader does goes through ``structures``."""
+        if masks is not self._masks:
+            self._masks = masks
+            self.masks_changed.emit(masks)
 
     def set_case(self, case: Case | None) -> None:
         """Open another case; its assessment has yet to come."""
         self.case_closing.emit()
         self._case = case
+        self._masks = None if case is None else case.masks
         self._measured.clear()
         self.history.clear()
         self.set_pen(None)

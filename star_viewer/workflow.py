@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from star_core.errors import BundleError
 from star_core.types import Assessment, Case, Volume
@@ -14,6 +14,7 @@ from star_viewer.jobs.requests import (
     ActivateModel,
     ArchivedScan,
     AssessCase,
+    CaseEdits,
     CaseSource,
     InstallModel,
     ListModels,
@@ -25,6 +26,8 @@ from star_viewer.jobs.requests import (
 from star_viewer.jobs.runner import JobRunner
 from star_viewer.jobs.worker import Failed
 from star_viewer.session import Session
+
+EDITS_PAUSE_MS = 1200
 
 
 class Workflow(QObject):
@@ -43,7 +46,10 @@ class Workflow(QObject):
         self._session, self._runner = session, runner
         self.source: CaseSource | None = None
         self.refused_source: CaseSource | None = None
+        self.edits = CaseEdits()
         self._listed_folder: Path | None = None
+        self._edits_pause = QTimer(self, singleShot=True, interval=EDITS_PAUSE_MS)
+        self._edits_pause.timeout.connect(self.assess)
         runner.finished.connect(self._take)
         runner.failed.connect(self._fail)
 
@@ -87,13 +93,22 @@ class Workflow(QObject):
     def assess(self) -> None:
         """Assess the open case with the record as it stands in the form."""
         if self.source is not None and self._session.volume is not None:
-            self._runner.submit(AssessCase(source=self.source, clinical=self._session.clinical, model=self._model()))
+            self._edits_pause.stop()
+            clinical, model = self._session.clinical, self._model()
+            self._runner.submit(AssessCase(source=self.source, clinical=clinical, model=model, edits=self.edits))
+
+    def take_edits(self, edits: CaseEdits) -> None:
+        """Take over what the reader made of the case; it is assessed anew once the hand rests."""
+        if edits != self.edits:
+            self.edits = edits
+            self._edits_pause.start()
 
     def write_report(self, path: Path) -> None:
         """Write the PDF of the open case."""
         if self.source is not None and self._session.assessment is not None:
+            clinical, model = self._session.clinical, self._model()
             self._runner.submit(
-                WriteReport(source=self.source, clinical=self._session.clinical, model=self._model(), path=path)
+                WriteReport(source=self.source, clinical=clinical, model=model, path=path, edits=self.edits)
             )
 
     def list_models(self) -> None:
@@ -132,13 +147,15 @@ class Workflow(QObject):
                 self.report_written.emit(str(request.path))
 
     def _take_case(self, source: CaseSource, case: Case) -> None:
-        self.source = source
+        self.source, self.edits = source, CaseEdits()
+        self._edits_pause.stop()
         self._session.set_case(case)
         self.case_opened.emit(source)
         self.assess()
 
     def _take_assessment(self, request: AssessCase, assessment: Assessment) -> None:
-        if request.source == self.source and request.clinical == self._session.clinical:
+        is_newest = request.clinical == self._session.clinical and request.edits == self.edits
+        if request.source == self.source and is_newest:
             self._session.set_assessment(assessment)
             self.assessed.emit()
 

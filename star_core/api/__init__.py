@@ -15,6 +15,7 @@ from star_core.api.assessments import (
 from star_core.api.cases import (
     SeriesInfo,
     demo_case,
+    edit_case,
     inspect_folder,
     list_series,
     open_archived_case,
@@ -90,6 +91,7 @@ __all__ = [
     "demo_case",
     "describe_series",
     "echo",
+    "edit_case",
     "evaluate_model",
     "explain_attention",
     "fetch_collection",

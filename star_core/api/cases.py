@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from star_core.errors import ClinicalRecordError, NotCtError, SegmentationError, StorageError
-from star_core.types import N_YEARS, Case, ClinicalRecord, Finding, ProgressCallback, Volume, ignore_progress
+from star_core.types import (
+    N_YEARS,
+    Case,
+    ClinicalRecord,
+    CouinaudLandmarks,
+    Finding,
+    ProgressCallback,
+    Volume,
+    ignore_progress,
+)
 
 if TYPE_CHECKING:
     from star_core.archive.archive import Archive
@@ -107,6 +116,32 @@ def open_case(
         case = _open_dicom(folder, series_uid, segmentation, record, progress, interpolate_gaps=interpolate_gaps)
     later = {year: _open_follow_up(path, year, interpolate_gaps) for year, path in (follow_ups or {}).items()}
     return replace(case, scans={**case.scans, **later})
+
+
+def edit_case(case: Case, *, mask_edits: Sequence[bytes] = (), landmarks: CouinaudLandmarks | None = None) -> Case:
+    """Return a case with what a reader made of it.
+
+    Parameters
+    ----------
+    case
+        The case as it was opened.
+    mask_edits
+        Packed edits of the structures (:mod:`star_core.imaging.editing.chain`), oldest first.
+    landmarks
+        Landmarks of Couinaud's segments that were placed by hand; ``None`` leaves them to be found.
+
+    Raises
+    ------
+    SegmentationError
+        When an edit is damaged or was made on another scan.
+    """
+    from star_core.imaging.editing.chain import apply_edits, empty_masks, unpack_edit
+
+    masks = case.masks
+    if mask_edits:
+        base = masks or empty_masks(case.baseline_scan)
+        masks = apply_edits(base, [unpack_edit(packed) for packed in mask_edits])
+    return replace(case, masks=masks, landmarks=landmarks or case.landmarks)
 
 
 def open_archived_case(

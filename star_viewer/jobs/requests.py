@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from star_core.types import ClinicalRecord
+from star_core.types import ClinicalRecord, CouinaudLandmarks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,22 @@ class CaseSource:
     def is_demo(self) -> bool:
         """Whether this is the built-in synthetic patient."""
         return self.folder is None and self.archived is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseEdits:
+    """What the reader made of a case beside its record.
+
+    Parameters
+    ----------
+    mask_edits
+        Packed edits of the structures, oldest first (``star_core.imaging.editing.chain``).
+    landmarks
+        Where the reader put the landmarks of Couinaud's segments; ``None`` leaves them to be found.
+    """
+
+    mask_edits: tuple[bytes, ...] = ()
+    landmarks: CouinaudLandmarks | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +97,7 @@ class AssessCase(Request):
     source: CaseSource
     clinical: ClinicalRecord
     model: str | None
+    edits: CaseEdits = field(default_factory=CaseEdits)
 
     @property
     def text(self) -> str:
@@ -96,6 +113,7 @@ class WriteReport(Request):
     clinical: ClinicalRecord
     model: str | None
     path: Path
+    edits: CaseEdits = field(default_factory=CaseEdits)
 
     @property
     def text(self) -> str:

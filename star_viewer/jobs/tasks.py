@@ -32,6 +32,7 @@ from star_viewer.jobs.requests import (
     ActivateModel,
     ArchivedScan,
     AssessCase,
+    CaseEdits,
     CaseSource,
     InstallModel,
     ListModels,
@@ -52,6 +53,7 @@ class Tasks:
     def __init__(self) -> None:
         self._source: CaseSource | None = None
         self._case: Case | None = None
+        self._edited: tuple[CaseEdits, Case] | None = None
         self._model: str | None = None
         self._assessor: Assessor | None = None
         self._kept: dict[str, int] = {}
@@ -66,8 +68,7 @@ class Tasks:
             case AssessCase():
                 return self._keep(request.source, self._assess(request, progress))
             case WriteReport():
-                case = replace(self._open(request.source, progress), clinical=request.clinical)
-                api.write_report(case, self._assess(request, progress), request.path)
+                api.write_report(self._case_of(request, progress), self._assess(request, progress), request.path)
                 return request.path
             case ListModels():
                 return api.list_models()
@@ -85,7 +86,18 @@ class Tasks:
             self._case = self._read(source, progress)
             self._source = source
             self._kept.clear()
+            self._edited = (CaseEdits(), self._case)
         return self._case
+
+    def _edit(self, source: CaseSource, edits: CaseEdits, progress: ProgressCallback) -> Case:
+        """Return a case as the reader edited it; the same value while neither changes, by which scans are known."""
+        case = self._open(source, progress)
+        if self._edited is None or self._edited[0] != edits:
+            self._edited = (edits, api.edit_case(case, mask_edits=edits.mask_edits, landmarks=edits.landmarks))
+        return self._edited[1]
+
+    def _case_of(self, request: AssessCase | WriteReport, progress: ProgressCallback) -> Case:
+        return replace(self._edit(request.source, request.edits, progress), clinical=request.clinical)
 
     @staticmethod
     def _read(source: CaseSource, progress: ProgressCallback) -> Case:
@@ -103,7 +115,7 @@ class Tasks:
         )
 
     def _assess(self, request: AssessCase | WriteReport, progress: ProgressCallback) -> Assessment:
-        case = replace(self._open(request.source, progress), clinical=request.clinical)
+        case = self._case_of(request, progress)
         if self._assessor is None or request.model != self._model:
             self._assessor = api.load_assessor(request.model)
             self._model = request.model

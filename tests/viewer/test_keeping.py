@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,10 @@ from pytestqt.qtbot import QtBot
 
 from star_core.errors import StorageError
 from star_core.imaging.annotations import AnnotationKind, AnnotationPlane, build_annotation
+from star_core.types import ClinicalRecord
 from star_viewer import journal as journals
 from star_viewer.app import StarApp
+from star_viewer.history import Content
 from star_viewer.jobs.requests import ArchivedScan, AssessCase, CaseSource
 from star_viewer.journal import OPEN_FOLDER, Mark, key_of
 from star_viewer.keeper import Keeper
@@ -27,6 +30,7 @@ from star_viewer.workspace import Workspace
 from tests.viewer.conftest import OpenApp
 from tests.viewer.fakes import RECORD
 from tests.viewer.runners import DirectRunner
+from tests.viewer.test_structures import cube
 
 PLANE = AnnotationPlane(origin_mm=(0.0, 0.0, 0.0), right=(1.0, 0.0, 0.0), up=(0.0, -1.0, 0.0))
 Ask = Callable[[StarApp], object]
@@ -253,14 +257,35 @@ def test_a_record_that_is_told_now_goes_before_the_one_that_was_kept(
     assert len(star.session.annotations) == 2
 
 
-def test_a_tool_s_file_comes_back_after_a_kill(qtbot: QtBot, star: StarApp, kill: Callable[[StarApp], StarApp]) -> None:
+def test_edited_structures_come_back_after_a_kill(
+    qtbot: QtBot, star: StarApp, kill: Callable[[StarApp], StarApp]
+) -> None:
     open_kept(qtbot, star)
-    mask = bytes(200_000) + b"\x01" * 50
-    star.session.history.change("paint the remnant", edits={"masks": star.keeping.keep_file(mask)})
+    for at in (2, 4):
+        with qtbot.waitSignal(star.editing.structures.settled):
+            star.editing.structures.edit("paint the remnant", cube(at))
+    before = star.session.masks
     again = kill(star)
-    with qtbot.waitSignal(again.keeping.brought_back):
+    with qtbot.waitSignal(again.editing.structures.settled):
         again.keeping.go_on()
-    assert again.keeping.read_file(again.session.edits["masks"], max_bytes=1 << 20) == mask
+    assert before is not None
+    assert again.session.masks is not None
+    assert (again.session.masks.bits == before.bits).all()
+    assert again.window.banners.messages[0] == "Back again: your edits."
+
+
+def test_files_of_edits_that_were_undone_go_with_the_case_and_those_it_rests_on_stay(
+    qtbot: QtBot, star: StarApp
+) -> None:
+    open_kept(qtbot, star)
+    for at in (2, 4, 6):
+        with qtbot.waitSignal(star.editing.structures.settled):
+            star.editing.structures.edit("paint the remnant", cube(at))
+    star.session.history.undo()
+    wait_until_kept(qtbot, star)
+    folder = star.keeping.keeper.home / key_of("1.2.3")
+    star.keeping.close()
+    assert len(list((folder / journals.FILES_FOLDER).glob("*.z"))) == 2
 
 
 def test_views_are_kept_after_a_short_pause_by_themselves(qtbot: QtBot, star: StarApp) -> None:
@@ -304,3 +329,18 @@ def test_a_keeper_that_kept_nothing_ends_at_once(tmp_path: Path) -> None:
     keeper = Keeper(home=tmp_path)
     keeper.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_no_state_is_on_the_disk_before_the_files_that_it_names(tmp_path: Path, qtbot: QtBot) -> None:
+    """A state that comes while the disk is slow is written in place of an older one, and its files still go first."""
+    keeper = Keeper(home=tmp_path)
+    keeper._journal, keeper._begun = journals.Journal(tmp_path / "case"), True
+    keeper._journal.acquire()
+    keeper._journal.begin(Workspace(), case_id="x", base=ClinicalRecord())
+    keeper._thread = threading.current_thread()  # nothing is taken from the queue until this test does
+    keeper.write(Workspace(), 1)
+    digest = keeper.keep_file(b"an edit")
+    keeper.write(Workspace(content=Content(edits={"masks": digest})), 2)
+    keeper._work.get()()  # type: ignore[misc]
+    assert journals.read_kept_file(tmp_path / "case", digest, max_bytes=100) == b"an edit"
+    keeper._journal.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from star_core.errors import SegmentationError
-from star_core.types import BoolArray, Masks, Structure
+from star_core.types import BoolArray, Geometry, Masks, Structure
 
 _HEAD = struct.Struct("<4sBB3i3I")
 _MAGIC, _VERSION = b"SMPT", 1
@@ -47,6 +47,22 @@ def build_patch(structure: Structure, start: tuple[int, int, int], before: BoolA
     return MaskPatch(structure=structure, start=(z, y, x), toggled=toggled[box].copy())
 
 
+def require_inside(patch: MaskPatch, geometry: Geometry) -> None:
+    """Refuse a patch that reaches beyond a grid.
+
+    Raises
+    ------
+    SegmentationError
+        When it does.
+    """
+    if any(at < 0 for at in patch.start) or any(
+        side.stop > size for side, size in zip(patch.box, geometry.shape, strict=True)
+    ):
+        raise SegmentationError(
+            "An edit reaches beyond the scan it is meant for.", remedy="Open the scan it was made on."
+        )
+
+
 def apply_patch(masks: Masks, patch: MaskPatch) -> Masks:
     """Return the structures with a patch applied; applied once more it is taken back.
 
@@ -55,12 +71,7 @@ def apply_patch(masks: Masks, patch: MaskPatch) -> Masks:
     SegmentationError
         When the patch reaches beyond the grid.
     """
-    if any(at < 0 for at in patch.start) or any(
-        side.stop > size for side, size in zip(patch.box, masks.geometry.shape, strict=True)
-    ):
-        raise SegmentationError(
-            "An edit reaches beyond the scan it is meant for.", remedy="Open the scan it was made on."
-        )
+    require_inside(patch, masks.geometry)
     bits = masks.bits.copy()
     bits[patch.box] ^= patch.toggled.astype(np.uint8) * np.uint8(patch.structure)
     return replace(masks, bits=bits, known=masks.known | patch.structure)
