@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
@@ -147,7 +148,7 @@ class Actions:
         session.volume_changed.connect(self._enable_drawing)
         self._enable_drawing(session.volume)
 
-    def _show_pen(self, pen: AnnotationKind | None) -> None:
+    def _show_pen(self, pen: StrEnum | None) -> None:
         for kind in AnnotationKind:
             self[f"draw_{kind}"].setChecked(kind is pen)
 

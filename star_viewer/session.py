@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from star_core.imaging.annotations import Annotation, AnnotationKind
+from star_core.imaging.annotations import Annotation
 from star_core.imaging.measure import Measurement, compute_measurement
 from star_core.types import N_YEARS, Assessment, Case, ClinicalRecord, Masks, Volume
 from star_viewer.display import WINDOW_PRESETS as WINDOW_PRESETS
@@ -59,7 +59,7 @@ class Session(QObject):
     annotations_changed = Signal(object)  # tuple of Annotation
     edits_changed = Signal(object)  # Mapping of what was edited to the hash of a file
     selection_changed = Signal(str)  # id of an annotation, or nothing
-    pen_changed = Signal(object)  # AnnotationKind | None
+    pen_changed = Signal(object)  # StrEnum | None: AnnotationKind, or the kind of another tool
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -77,7 +77,7 @@ class Session(QObject):
         self._annotations: tuple[Annotation, ...] = ()
         self._edits: Mapping[str, str] = {}
         self._selection = ""
-        self._pen: AnnotationKind | None = None
+        self._pen: StrEnum | None = None
         self._measured: dict[Annotation, Measurement] = {}
         self.history = History(self, self)
 
@@ -263,12 +263,12 @@ class Session(QObject):
             self.selection_changed.emit(annotation_id)
 
     @property
-    def pen(self) -> AnnotationKind | None:
-        """What the next clicks on a slice draw, if anything."""
+    def pen(self) -> StrEnum | None:
+        """What the next clicks on a slice do, if anything: one tool at a time."""
         return self._pen
 
-    def set_pen(self, kind: AnnotationKind | None) -> None:
-        """Begin or end drawing."""
+    def set_pen(self, kind: StrEnum | None) -> None:
+        """Take up a tool, or lay it down."""
         if kind is not self._pen:
             self._pen = kind
             self.pen_changed.emit(kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,8 +67,13 @@ class Pen:
 
     @property
     def is_drawing(self) -> bool:
-        """Whether the next click draws."""
-        return self._session.pen is not None
+        """Whether the next click draws an annotation."""
+        return self._kind is not None
+
+    @property
+    def _kind(self) -> AnnotationKind | None:
+        pen = self._session.pen
+        return pen if isinstance(pen, AnnotationKind) else None
 
     @property
     def draft(self) -> Annotation | None:
@@ -102,7 +108,7 @@ class Pen:
             self._first_press = self._draft is None
             self._put(event.position())
             return True
-        return self._take_hold(event.position())
+        return self._session.pen is None and self._take_hold(event.position())
 
     def move(self, event: QMouseEvent) -> bool:
         """Follow the mouse."""
@@ -194,10 +200,10 @@ class Pen:
 
     def _put(self, position: QPointF) -> None:
         point = self._pane.point_at(position)
-        if point is None or self._session.pen is None:
+        if point is None or self._kind is None:
             return
         if self._draft is None:
-            self._begin(self._session.pen, point)
+            self._begin(self._kind, point)
         elif self._draft.kind is AnnotationKind.FREEHAND:
             self._extend(position, point)
         else:
@@ -266,10 +272,10 @@ class Pen:
         if self._draft is not None and not self._pane.shows(self._draft.plane):
             self._draft = None
 
-    def _follow_pen(self, kind: AnnotationKind | None) -> None:
-        if kind is None or (self._draft is not None and self._draft.kind is not kind):
+    def _follow_pen(self, pen: StrEnum | None) -> None:
+        if self._draft is not None and self._draft.kind is not pen:
             self._draft = None
-        self._pane.setCursor(Qt.CursorShape.ArrowCursor if kind is None else Qt.CursorShape.CrossCursor)
+        self._pane.setCursor(Qt.CursorShape.ArrowCursor if pen is None else Qt.CursorShape.CrossCursor)
         self._pane.update()
 
     # ------------------------------------------------------------------ keys
@@ -316,8 +322,8 @@ class Pen:
         point = self._pane.on_slice(self._session.crosshair_mm)
         self._drop_stale()
         if self._draft is None:
-            if self._session.pen is not None:
-                self._begin(self._session.pen, point)
+            if self._kind is not None:
+                self._begin(self._kind, point)
         elif self._draft.kind is not AnnotationKind.FREEHAND:
             self._place(point)
         elif _apart(self._pane.pixel_of(self._draft.points_mm[-1]), self._pane.pixel_of(point)) < 1e-3:

@@ -24,6 +24,7 @@ from star_viewer.scene.colours import FAINT_TEXT, PLANE_COLOURS, Rgb
 from star_viewer.scene.oblique import Plane, line_of
 from star_viewer.scene.orientation import SliceKind
 from star_viewer.scene.pane import UNCLAIMED, ZOOM_STEP, Pane
+from star_viewer.scene.pane_tool import PaneTool
 from star_viewer.scene.pen import Pen
 from star_viewer.scene.state import SceneState
 from star_viewer.session import PointMm, Session, WindowLevel
@@ -73,6 +74,7 @@ class SlicePane(Pane):
         self._aimed_before_mm = session.crosshair_mm
         self._gripped = False
         self.pen = Pen(self)
+        self.tools: list[PaneTool] = [self.pen]
         self.setAccessibleName(f"{kind} slice view")
         self.setAccessibleDescription(
             "Up and Down change the slice, Page Up and Page Down by ten; plus and minus zoom; R resets; "
@@ -170,7 +172,8 @@ class SlicePane(Pane):
         draw_text(painter, inner, top_right, window, FAINT_TEXT)
         for row, line in enumerate(state.corner_lines, start=1):
             draw_text(painter, inner.adjusted(inner.width() / 2, 17 * row, 0, 0), top_right, line, FAINT_TEXT)
-        self.pen.paint(painter, rect)
+        for tool in self.tools:
+            tool.paint(painter, rect)
 
     def _describe(self, state: SceneState) -> list[str]:
         lines = [state.planes[self.kind].position_text(np.array(state.crosshair_mm))]
@@ -207,7 +210,7 @@ class SlicePane(Pane):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Aim where the left button goes down."""
         super().mousePressEvent(event)
-        if self.pen.press(event):
+        if any(tool.press(event) for tool in self.tools):
             return
         self._aimed_before_mm = self._session.crosshair_mm
         if event.button() == Qt.MouseButton.LeftButton and self.tool is DragTool.CROSSHAIR:
@@ -218,12 +221,12 @@ class SlicePane(Pane):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Let go of a handle, or of what was drawn or moved."""
         self._gripped = False
-        self.pen.release(event)
+        any(tool.release(event) for tool in self.tools)
         super().mouseReleaseEvent(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Fill the space, and take back what the first of the two clicks aimed at."""
-        if self.pen.double_click(event):
+        if any(tool.double_click(event) for tool in self.tools):
             return
         if event.button() == Qt.MouseButton.LeftButton and self.tool is DragTool.CROSSHAIR:
             self._session.set_crosshair(self._aimed_before_mm)
@@ -231,13 +234,13 @@ class SlicePane(Pane):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Drag, and tell what lies under the cursor."""
-        if not self.pen.move(event):
+        if not any(tool.move(event) for tool in self.tools):
             super().mouseMoveEvent(event)
         self.hovered_at.emit(self.point_at(event.position()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Draw and move by keys, or follow them as every view does."""
-        if event.modifiers() & UNCLAIMED or not self.pen.key(event):
+        if event.modifiers() & UNCLAIMED or not any(tool.key(event) for tool in self.tools):
             super().keyPressEvent(event)
 
     def on_drag(self, event: QMouseEvent, moved: QPointF) -> None:
