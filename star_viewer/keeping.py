@@ -59,6 +59,7 @@ class Keeping(QObject):
             session.window_level_changed,
             session.overlay_changed,
             session.model_changed,
+            session.display.changed,
             getattr(self._window.views, "layout_changed", None),
         ):
             if view_signal is not None:

@@ -5,19 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from star_core.clinical.record import record_from_mapping, record_to_mapping
 from star_core.errors import AnnotationError, ClinicalRecordError
 from star_core.imaging.annotations import MAX_ANNOTATIONS, Annotation, annotation_from_json, annotation_to_json
-from star_core.types import N_YEARS, ClinicalRecord
+from star_core.types import N_YEARS, STRUCTURES, ClinicalRecord
+from star_viewer.display import (
+    THICKEST_SLAB_MM,
+    THINNEST_SLAB_MM,
+    DisplayStyle,
+    SlabMode,
+    SolidPreset,
+    StructureStyle,
+)
 from star_viewer.history import Content
 from star_viewer.session import WINDOW_PRESETS, IncidenceMode, OverlayStyle, PointMm, Session, WindowLevel
 
 FORMAT = 1
 Entry = dict[str, Any]
+_KEPT_STYLE = ("inverted", "slab_mode", "slab_mm", "structures", "preset", "clip", "clip_far")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -26,7 +35,8 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 class ViewState:
     """How the case is looked at: kept, and not undone.
 
-    ``layout`` is what the views tell of themselves (cameras, which one is large), as JSON can hold it.
+    ``layout`` is what the views tell of themselves (cameras, planes, which one is large), as JSON can hold it. Of
+    ``style`` the reader's own habits (which views share the space, corner text, interpolation) are settings, not kept.
     """
 
     year: int = 1
@@ -35,6 +45,7 @@ class ViewState:
     window_level: WindowLevel = WINDOW_PRESETS["abdomen"]
     overlay: OverlayStyle = field(default_factory=OverlayStyle)
     model_name: str = ""
+    style: DisplayStyle = field(default_factory=DisplayStyle)
     layout: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -55,6 +66,7 @@ def read_view(session: Session, layout: Mapping[str, Any]) -> ViewState:
         window_level=session.window_level,
         overlay=session.overlay,
         model_name=session.model_name,
+        style=_without_habits(session.display.style),
         layout=layout,
     )
 
@@ -67,6 +79,11 @@ def restore_view(session: Session, view: ViewState) -> None:
     session.set_window_level(view.window_level)
     # The colour map is a setting of the reader, not of the case.
     session.set_overlay(replace(view.overlay, colour_map=session.overlay.colour_map))
+    session.display.change(**{name: getattr(view.style, name) for name in _KEPT_STYLE})
+
+
+def _without_habits(style: DisplayStyle) -> DisplayStyle:
+    return replace(DisplayStyle(), **{name: getattr(style, name) for name in _KEPT_STYLE})
 
 
 # --------------------------------------------------------------------------- entries
@@ -179,12 +196,49 @@ def _view_to_json(view: ViewState) -> Entry:
         "window": (float(view.window_level.centre_hu), float(view.window_level.width_hu)),
         "overlay": (view.overlay.visible, float(view.overlay.opacity), float(view.overlay.threshold_fraction)),
         "model": view.model_name,
+        "style": _style_to_json(view.style),
         "layout": dict(view.layout),
+    }
+
+
+def _style_to_json(style: DisplayStyle) -> Entry:
+    return {
+        "inverted": style.inverted,
+        "slab": (style.slab_mode.value, float(style.slab_mm)),
+        "preset": style.preset.value,
+        "clip": sorted(style.clip),
+        "clip_far": style.clip_far,
+        "structures": {
+            str(structure.name): (one.visible, float(one.opacity)) for structure, one in style.structures.items()
+        },
     }
 
 
 _Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 _Part = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class _StyleEntry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    inverted: bool = False
+    slab: tuple[SlabMode, Annotated[float, Field(ge=THINNEST_SLAB_MM, le=THICKEST_SLAB_MM)]] = (SlabMode.THIN, 10.0)
+    preset: SolidPreset = SolidPreset.STRUCTURES
+    clip: frozenset[Literal["axial", "sagittal", "coronal"]] = frozenset()
+    clip_far: bool = False
+    structures: dict[str, tuple[bool, _Part]] = {}
+
+    def to_style(self) -> DisplayStyle:
+        shown = {one: self.structures.get(str(one.name), (True, 1.0)) for one in STRUCTURES}
+        return DisplayStyle(
+            inverted=self.inverted,
+            slab_mode=self.slab[0],
+            slab_mm=self.slab[1],
+            preset=self.preset,
+            clip=frozenset(map(str, self.clip)),
+            clip_far=self.clip_far,
+            structures={one: StructureStyle(*how) for one, how in shown.items()},
+        )
 
 
 class _ViewEntry(BaseModel):
@@ -196,6 +250,7 @@ class _ViewEntry(BaseModel):
     window: tuple[_Number, Annotated[float, Field(ge=1.0, le=1e6)]]
     overlay: tuple[bool, _Part, _Part]
     model: Annotated[str, Field(max_length=200)] = ""
+    style: _StyleEntry = _StyleEntry()
     layout: dict[str, Any] = {}
 
     def to_view(self) -> ViewState:
@@ -207,6 +262,7 @@ class _ViewEntry(BaseModel):
             window_level=WindowLevel(*self.window),
             overlay=OverlayStyle(visible=visible, opacity=opacity, threshold_fraction=threshold),
             model_name=self.model,
+            style=self.style.to_style(),
             layout=self.layout,
         )
 

@@ -130,7 +130,7 @@ class FourViews(QWidget):
 
     def reset_views(self) -> None:
         """Show each slice whole, upright and along the grid, and the model from the front."""
-        self._align_planes(self._session.volume)
+        self._planes = self._planes_along(self._session.volume)
         for pane in self._slice_panes:
             pane.set_plane(self._planes.get(pane.kind))
         self.solid.reset()
@@ -139,16 +139,18 @@ class FourViews(QWidget):
 
     def layout_to_json(self) -> dict[str, Any]:
         """Return how the views stand, for the journal."""
-        return places_to_json(
-            self._maximised, {pane.kind: pane.camera for pane in self._slice_panes}, self.solid.camera
-        )
+        cameras = {pane.kind: pane.camera for pane in self._slice_panes}
+        return places_to_json(self._maximised, cameras, self.solid.camera, self._planes)
 
     def layout_from_json(self, raw: Mapping[str, Any]) -> None:
         """Let the views stand as they did; ValueError where that is not told."""
         layout = ViewPlaces.model_validate(raw)
+        planes = layout.planes(self._planes_along(self._session.volume))
+        cameras = {pane.kind: layout.slice_camera(pane.kind) for pane in self._slice_panes}
         self.solid.camera = layout.orbit_camera(self.solid.camera)
         for pane in self._slice_panes:
-            pane.camera = layout.slice_camera(pane.kind)
+            pane.camera = cameras[pane.kind]
+        self._take_planes(planes)
         self.maximise(layout.large_view)
 
     @property
@@ -179,7 +181,6 @@ class FourViews(QWidget):
         pane.camera = change(pane.camera)
         self._schedule()
         self.layout_changed.emit()
-        self.layout_changed.emit()
 
     def zoom(self, factor: float) -> None:
         """Zoom the view that was used last."""
@@ -195,8 +196,7 @@ class FourViews(QWidget):
 
     def align_planes(self) -> None:
         """Lay the planes along the grid again."""
-        self._align_planes(self._session.volume)
-        self._take_planes(self._planes)
+        self._take_planes(self._planes_along(self._session.volume))
 
     @property
     def is_oblique(self) -> bool:
@@ -209,6 +209,7 @@ class FourViews(QWidget):
             if pane.kind in planes:
                 pane.follow_plane(planes[pane.kind])
         self._schedule()
+        self.layout_changed.emit()
 
     def show_corner_lines(self, lines: tuple[str, ...]) -> None:
         """Write lines about patient and series into the corners of the slices."""
@@ -286,7 +287,7 @@ class FourViews(QWidget):
     # ------------------------------------------------------------------ following the session
 
     def _take_volume(self, volume: Volume | None) -> None:
-        self._align_planes(volume)
+        self._planes = self._planes_along(volume)
         self.solid.reset()
         self._generation += 1
         if volume is None:
@@ -297,8 +298,9 @@ class FourViews(QWidget):
             pane.set_plane(self._planes.get(pane.kind))
         self._schedule()
 
-    def _align_planes(self, volume: Volume | None) -> None:
-        self._planes = {} if volume is None else {kind: build_plane(kind, volume.geometry) for kind in SliceKind}
+    @staticmethod
+    def _planes_along(volume: Volume | None) -> dict[SliceKind, Plane]:
+        return {} if volume is None else {kind: build_plane(kind, volume.geometry) for kind in SliceKind}
 
     def _take_parts(self) -> None:
         bounds_mm = self._parts.bounds_mm()

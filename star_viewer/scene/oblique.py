@@ -12,6 +12,7 @@ from star_viewer.scene.orientation import SliceKind, SlicePlane, to_letters
 
 # A step forwards goes towards the head, the front and the patient's left, as on the grid's own slices.
 _FORWARDS = {SliceKind.AXIAL: -1, SliceKind.CORONAL: 1, SliceKind.SAGITTAL: 1}
+_ORTHOGONAL = 1e-3
 _POSITIVE, _NEGATIVE = ("L", "P", "S"), ("R", "A", "I")
 
 
@@ -127,6 +128,35 @@ def turn_planes(
         kind: plane if kind is seen else _turn(plane, plane.frame_lps @ rotation.T, pivot_mm)
         for kind, plane in planes.items()
     }
+
+
+def place_plane(
+    kind: SliceKind, geometry: Geometry, frame_lps: DoubleArray, depth_mm: float, extent: tuple[float, ...]
+) -> ObliquePlane:
+    """Return a plane as it lay before: the frame, the depth of its first slice and its extent, as in the value.
+
+    Raises
+    ------
+    ValueError
+        When the directions are no right-handed frame or the first slice does not lie at the edge of the grid.
+    """
+    frame_lps = np.asarray(frame_lps, dtype=np.float64)
+    if np.abs(frame_lps @ frame_lps.T - np.eye(3)).max() > _ORTHOGONAL or np.linalg.det(frame_lps) < 0:
+        raise ValueError("no right-handed frame")
+    step_mm = min(geometry.spacing_mm)
+    depths_mm = _corners_mm(geometry) @ frame_lps[2]
+    if not -_ORTHOGONAL <= depth_mm - float(depths_mm.min()) <= step_mm + _ORTHOGONAL:
+        raise ValueError("the first slice does not lie at the edge of the grid")
+    u_min, u_max, v_min, v_max = extent
+    return ObliquePlane(
+        kind=kind,
+        geometry=geometry,
+        frame_lps=frame_lps,
+        step_mm=step_mm,
+        depth_mm=depth_mm,
+        slice_count=int((float(depths_mm.max()) - depth_mm) / step_mm) + 1,
+        extent=(u_min, u_max, v_min, v_max),
+    )
 
 
 def line_of(plane: Plane, other: Plane) -> tuple[float, float]:

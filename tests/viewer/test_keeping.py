@@ -17,9 +17,10 @@ from pytestqt.qtbot import QtBot
 
 from star_core.errors import StorageError
 from star_core.imaging.annotations import AnnotationKind, AnnotationPlane, build_annotation
-from star_core.types import ClinicalRecord
+from star_core.types import ClinicalRecord, Structure
 from star_viewer import journal as journals
 from star_viewer.app import StarApp
+from star_viewer.display import SlabMode
 from star_viewer.history import Content
 from star_viewer.jobs.requests import ArchivedScan, AssessCase, CaseSource
 from star_viewer.journal import OPEN_FOLDER, Mark, key_of
@@ -64,6 +65,8 @@ def work(star: StarApp) -> None:
     session.set_crosshair((12.5, -7.25, 5.0))
     session.set_window_level(WINDOW_PRESETS["liver"])
     session.set_overlay(OverlayStyle(visible=False, opacity=0.2))
+    session.display.change(slab_mode=SlabMode.MEAN, slab_mm=14.0, clip=frozenset({"coronal"}), inverted=True)
+    session.display.change_structure(Structure.LIVER, visible=False)
 
 
 @pytest.fixture
