@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from star_core import RESEARCH_NOTICE
 from star_core.clinical.fields import FIELDS
 from star_core.clinical.record import format_entry
-from star_core.types import Assessment, Case, Cause, DoubleArray, Interval, Severity, Structure
+from star_core.types import Assessment, Case, Cause, DoubleArray, Interval, RegionRisk, Severity, Structure
 
 HEADLINE_YEARS = (1, 3, 5)
 LIMITATIONS = (
@@ -45,6 +46,7 @@ class ReportContent:
     summary: tuple[str, ...]
     years: tuple[YearRow, ...]
     regions: tuple[tuple[str, str, str, str, str], ...]
+    segments: tuple[tuple[str, str, str, str, str], ...]
     inputs: tuple[tuple[str, str], ...]
     volumes: tuple[tuple[str, str], ...]
     findings: tuple[tuple[str, str], ...]
@@ -63,7 +65,8 @@ def build_report(assessment: Assessment, case: Case) -> ReportContent:
         model_line=f"Model: {provenance.model_name}, trained on {provenance.model_cohort}",
         summary=_summarise(assessment),
         years=_build_years(assessment),
-        regions=_build_regions(assessment),
+        regions=_build_regions(assessment.regions),
+        segments=_build_regions(assessment.segments),
         inputs=tuple(
             (field.label, _with_unit(format_entry(field, getattr(case.clinical, field.name)), field.unit))
             for field in FIELDS
@@ -142,9 +145,9 @@ def _build_years(assessment: Assessment) -> tuple[YearRow, ...]:
     )
 
 
-def _build_regions(assessment: Assessment) -> tuple[tuple[str, str, str, str, str], ...]:
+def _build_regions(regions: Iterable[RegionRisk]) -> tuple[tuple[str, str, str, str, str], ...]:
     rows = []
-    for region in (*assessment.regions, *assessment.segments):
+    for region in regions:
         risks = [f"{100.0 * region.cumulative_incidence[year - 1]:.2f}" for year in HEADLINE_YEARS]
         rows.append((region.name, f"{region.volume_ml:.0f}", risks[0], risks[1], risks[2]))
     return tuple(rows)

@@ -125,7 +125,7 @@ def _build_story(content: ReportContent, figures: tuple[Any, Any]) -> list[Flowa
         ),
         *_build_findings(content),
         KeepTogether([Paragraph("Year by year", _HEADING), _year_table(content), _note(_YEAR_NOTE)]),
-        KeepTogether([Paragraph("Where in the liver", _HEADING), _region_table(content), _note(_REGION_NOTE)]),
+        KeepTogether([Paragraph("Where in the liver", _HEADING), _region_tables(content), _note(_REGION_NOTE)]),
         KeepTogether([Paragraph("What the model was told", _HEADING), _pair_table(content.inputs + content.volumes)]),
         KeepTogether(
             [Paragraph("Limitations", _HEADING), *[Paragraph(f"• {text}", _TEXT) for text in content.limitations]]
@@ -140,8 +140,8 @@ _YEAR_NOTE = (
     "they add up to 100. Grey years: fewer than 10 training patients at risk."
 )
 _REGION_NOTE = (
-    "Cumulative risk of recurrence inside the region, in per cent. The parts by distance add up to the first row, and "
-    "so do Couinaud's segments, which are cut by planes through landmarks."
+    "Cumulative risk of recurrence inside the region by the end of year (y), in per cent. The parts by distance add up "
+    "to the first row, and so do Couinaud's segments, which are cut by planes through landmarks."
 )
 
 
@@ -201,11 +201,20 @@ def _year_table(content: ReportContent) -> Table:
     return _table(rows, widths, grey)
 
 
-def _region_table(content: ReportContent) -> Table:
-    head = ["Region", "Volume (ml)", *[f"by year {year} (%)" for year in HEADLINE_YEARS]]
-    widths = [_WIDTH * share for share in (0.44, 0.14, 0.14, 0.14, 0.14)]
+def _region_tables(content: ReportContent) -> Table:
+    """Parts by distance at the left, segments at the right."""
+    years = [f"y {year} (%)" for year in HEADLINE_YEARS]
     bold = [("FONT", (0, 1), (-1, 1), "Body-Bold", 7.2)]
-    return _table([head, *[list(row) for row in content.regions]], widths, bold)
+    left = [0.25 * _WIDTH, *[0.075 * _WIDTH] * 4]
+    right = [0.12 * _WIDTH, *[0.075 * _WIDTH] * 4]
+    regions = _table([["Region", "ml", *years], *[list(row) for row in content.regions]], left, bold)
+    segments = _table([["Segment", "ml", *years], *[list(row) for row in content.segments]], right, [])
+    edges = [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")]
+    return Table(
+        [[regions, segments]],
+        colWidths=[0.575 * _WIDTH, 0.425 * _WIDTH],
+        style=[("VALIGN", (0, 0), (-1, -1), "TOP"), *edges],
+    )
 
 
 def _pair_table(pairs: tuple[tuple[str, str], ...], columns: int = 2) -> Table:
