@@ -113,6 +113,8 @@ class MainWindow(QMainWindow):
         self.trust_chip.setText("trust: no case")
         self.trust_chip.setToolTip("What was found about this case and this model")
         bar.addWidget(self.trust_chip)
+        for button in bar.findChildren(QToolButton):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.addToolBar(bar)
 
     def _build_body(self) -> None:

@@ -30,7 +30,7 @@ class PaletteDialog(QDialog):
         self.list.setRootIsDecorated(False)
         self.list.setAllColumnsShowFocus(True)
         self.list.setUniformRowHeights(True)
-        self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.list.setAccessibleName("Actions")
         self.nothing = QLabel("No action has these words.")
         self.nothing.setProperty("role", "faint")
@@ -41,7 +41,8 @@ class PaletteDialog(QDialog):
         self.resize(80 * GRID, 60 * GRID)
         self.search.textChanged.connect(self._filter)
         self.search.returnPressed.connect(self._run)
-        self.search.installEventFilter(self)
+        for widget in (self.search, self.list):
+            widget.installEventFilter(self)
         self.list.itemClicked.connect(lambda *_: self._run())
         self._filter("")
         self.search.setFocus()
@@ -76,8 +77,13 @@ class PaletteDialog(QDialog):
             action.trigger()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Let the arrow keys walk through the list while the focus stays where one types."""
-        if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and event.key() in _STEPS:
+        """Let the arrow keys walk through the list while the focus stays where one types; Return runs from either."""
+        if event.type() != QEvent.Type.KeyPress or not isinstance(event, QKeyEvent):
+            return super().eventFilter(watched, event)
+        if watched is self.list and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._run()
+            return True
+        if watched is self.search and event.key() in _STEPS:
             step = QKeyEvent(QEvent.Type.KeyPress, event.key(), event.modifiers())
             self.list.keyPressEvent(step)
             return True

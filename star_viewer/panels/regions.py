@@ -36,6 +36,7 @@ class RegionsPanel(QWidget):
         self.table.setShowGrid(False)
         self.table.setWordWrap(True)
         self.table.setAccessibleName("Risk by region")
+        self.table.setTabKeyNavigation(False)
         self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         for column in (1, 2):
