@@ -10,6 +10,9 @@ from pathlib import Path
 
 import star_core
 
+# Painting takes Python's lock a hundred times a frame; a thread that works beside it may hold it each time this long.
+SWITCH_INTERVAL_S = 0.0005
+
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the command line's options."""
@@ -32,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from star_viewer.app import StarApp
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     qt_app = QApplication(sys.argv[:1])
     qt_app.setApplicationName("STAR Viewer")
     star = StarApp(qt_app)

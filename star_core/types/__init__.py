@@ -13,6 +13,7 @@ from star_core.types.basics import (
     DoubleArray,
     FloatArray,
     ProgressCallback,
+    count_values,
     ignore_progress,
 )
 from star_core.types.couinaud import SEGMENTS, CouinaudLandmarks, CouinaudSegments, Landmark, LandmarkOrigin, Segment
@@ -71,5 +72,6 @@ __all__ = [
     "Sex",
     "Structure",
     "Volume",
+    "count_values",
     "ignore_progress",
 ]

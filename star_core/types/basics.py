@@ -23,6 +23,14 @@ def ignore_progress(done: int, total: int) -> None:
     """Do nothing: the progress callback of a caller who does not watch."""
 
 
+def count_values(values: NDArray[np.integer[Any]], largest: int) -> NDArray[np.int64]:
+    """Return how often 0..``largest`` occur in (D, H, W), slice by slice: NumPy takes 8 bytes a voxel to count."""
+    counts = np.zeros(largest + 1, dtype=np.int64)
+    for plane in values:
+        counts += np.bincount(plane.ravel(), minlength=largest + 1)
+    return counts
+
+
 def freeze_arrays(value: Any, *names: str) -> None:
     """Make the named arrays of a frozen value read-only; called when it is built."""
     for name in names:

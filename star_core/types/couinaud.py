@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from star_core.types.basics import freeze_arrays
+from star_core.types.basics import count_values, freeze_arrays
 from star_core.types.findings import Finding
 from star_core.types.space import Geometry, PointMm
 
@@ -84,7 +84,7 @@ class CouinaudSegments:
 
     def volumes_ml(self) -> dict[Segment, float]:
         """Return the volume of every segment in millilitres."""
-        counts = np.bincount(self.labels.ravel(), minlength=len(SEGMENTS) + 1)[1:]
+        counts = count_values(self.labels, len(SEGMENTS))[1:]
         return {segment: float(n) * self.geometry.voxel_volume_ml for segment, n in zip(SEGMENTS, counts, strict=True)}
 
     def segment_at(self, index: tuple[int, int, int]) -> Segment | None:

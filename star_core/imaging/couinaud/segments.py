@@ -29,6 +29,7 @@ from star_core.types import (
     PointMm,
     Severity,
     Structure,
+    count_values,
 )
 
 _CAUDATE_RADIUS_MM, _CAUDATE_DEPTH = (14.0, 28.0), 0.8
@@ -118,7 +119,7 @@ def doubt_landmarks(landmarks: CouinaudLandmarks) -> tuple[Finding, ...]:
 
 
 def _doubt_labels(labels: NDArray[np.uint8]) -> tuple[Finding, ...]:
-    counts = np.bincount(labels.ravel(), minlength=len(SEGMENTS) + 1)[1:]
+    counts = count_values(labels, len(SEGMENTS))[1:]
     empty = [segment for segment, count in zip(SEGMENTS, counts, strict=True) if count == 0]
     if not empty:
         return ()

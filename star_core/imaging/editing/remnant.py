@@ -18,6 +18,7 @@ from star_core.types import (
     PointMm,
     Segment,
     Structure,
+    count_values,
 )
 
 
@@ -80,7 +81,7 @@ def measure_remnant(masks: Masks) -> RemnantVolumes:
     voxel_ml = masks.geometry.voxel_volume_ml
     liver, tumour = np.uint8(Structure.LIVER), np.uint8(Structure.TUMOUR)
     remnant = np.uint8(Structure.REMNANT if masks.known & Structure.REMNANT else Structure.LIVER)
-    counts = np.bincount(masks.bits.ravel(), minlength=256).astype(np.float64)
+    counts = count_values(masks.bits, 255)
     values = np.arange(256, dtype=np.uint8)
 
     def volume_ml(chosen: BoolArray) -> float:

@@ -11,7 +11,7 @@ from scipy import ndimage
 from star_core.errors import SegmentationError
 from star_core.imaging.editing.patch import MaskPatch, build_patch
 from star_core.imaging.geometry import crop_to
-from star_core.types import BoolArray, FloatArray, Masks, PointMm, Structure
+from star_core.types import BoolArray, FloatArray, Masks, PointMm, Structure, count_values
 
 _NEIGHBOURS = np.ones((3, 3, 3), dtype=bool)
 
@@ -113,7 +113,7 @@ def _box_of(masks: Masks, structure: Structure, margin_mm: float = 0.0) -> tuple
 def _pieces(mask: BoolArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return the label of each voxel's connected piece, and the pieces' voxels."""
     labels, count = ndimage.label(mask, structure=_NEIGHBOURS)
-    return labels, np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    return labels, count_values(labels, count)[1:]
 
 
 def _signed_distance(outline: BoolArray, spacing_mm: list[float]) -> FloatArray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from star_core.types import BoolArray, DoubleArray
@@ -45,15 +48,27 @@ def close_gaps(mask: BoolArray, radius_mm: float, spacing_mm: Spacing) -> BoolAr
 
 def largest_piece(mask: BoolArray, within: BoolArray | None = None) -> BoolArray:
     """Return the connected piece that has most voxels, counted ``within`` another mask where one is given."""
-    labels, count = ndimage.label(mask)
-    if count == 0:
-        return np.zeros(mask.shape, dtype=bool)
-    sizes = np.bincount(labels.ravel(), weights=None if within is None else within.ravel(), minlength=count + 1)
+    labels, count = _label(mask)
+    sizes = np.zeros(count + 1)
+    # Slice by slice: counting wants 8 bytes a voxel.
+    for index, plane in enumerate(labels):
+        weights = None if within is None else within[index].ravel()
+        sizes += np.bincount(plane.ravel(), weights=weights, minlength=count + 1)
     sizes[0] = 0
     if not sizes.any():
         return np.zeros(mask.shape, dtype=bool)
     piece: BoolArray = labels == int(np.argmax(sizes))
     return piece
+
+
+def _label(mask: BoolArray) -> tuple[NDArray[np.integer[Any]], int]:
+    """Number the pieces, in two bytes a voxel where these suffice."""
+    labels = np.empty(mask.shape, dtype=np.uint16)
+    try:
+        return labels, int(ndimage.label(mask, output=labels))
+    except RuntimeError:  # more than 65,535 pieces
+        wide, count = ndimage.label(mask)
+        return wide, int(count)
 
 
 def fill_holes(mask: BoolArray) -> BoolArray:
