@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from star_core.errors import StorageError
@@ -103,7 +103,8 @@ def new_file(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise storage_error(target, error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def remove_partial_folder(target: Path, pid: int) -> None:

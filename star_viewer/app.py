@@ -231,6 +231,9 @@ class StarApp(QObject):
     def _show_case(self, source: CaseSource) -> None:
         self.window.show_views(True)
         self.window.banners.clear()
+        pane = getattr(self.window.views, "leading_pane", None)
+        if pane is not None:
+            pane.setFocus()  # keys are about the picture, not about where one looked for it
         self._told = set()
         self._enable_case_actions(True)
         if source.is_demo:

@@ -75,3 +75,9 @@ def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError), new_folder(tmp_path / "file" / "out"):
         pass
+
+
+def test_a_target_below_a_file_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be written"), new_file(tmp_path / "file" / "out.csv") as partial:
+        partial.write_text("x")

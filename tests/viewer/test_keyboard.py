@@ -94,6 +94,7 @@ def test_a_window_with_a_case_and_each_of_its_tabs(qtbot: QtBot, open_app: OpenA
     star = open_app(build_views=build_four_views)
     with qtbot.waitSignal(star.workflow.assessed):
         star.workflow.open_demo()
+    assert isinstance(QApplication.focusWidget(), Pane)  # keys are about the picture at once
     tabs = star.window.tabs
     for number in range(tabs.count()):
         tabs.setCurrentIndex(number)
