@@ -28,15 +28,18 @@ def find_centre(bits: NDArray[np.uint8] | None, geometry: Geometry) -> Centre:
     The branching point of the main portal vein; else the centroid of the portal veins inside the liver; else the
     centroid of the liver; else the middle of the volume.
     """
-    if bits is not None:
-        portal = (bits & np.uint8(Structure.PORTAL_VEINS)) != 0
-        liver = (bits & np.uint8(Structure.LIVER)) != 0
+    slices = () if bits is None else np.flatnonzero(bits.any(axis=(1, 2)))
+    if bits is not None and len(slices):
+        first, last = int(slices[0]), int(slices[-1])
+        part = bits[first : last + 1]
+        portal = (part & np.uint8(Structure.PORTAL_VEINS)) != 0
+        liver = (part & np.uint8(Structure.LIVER)) != 0
         branching = find_portal_bifurcation(portal, liver, geometry)
         if branching is not None:
-            return Centre(CentringRule.PORTAL_BIFURCATION, float(branching[0]))
+            return Centre(CentringRule.PORTAL_BIFURCATION, first + float(branching[0]))
         for rule, mask in ((CentringRule.PORTAL_CENTROID, portal & liver), (CentringRule.LIVER_CENTROID, liver)):
             if mask.any():
-                return Centre(rule, _centroid_slice(mask))
+                return Centre(rule, first + _centroid_slice(mask))
     return Centre(CentringRule.VOLUME_CENTRE, (geometry.shape[0] - 1) / 2)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from star_core.types import BoolArray, FloatArray, Geometry
+from star_core.types import BoolArray, FloatArray, Geometry, Masks
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
@@ -90,6 +91,24 @@ def crop_to(mask: BoolArray) -> tuple[BoolArray, tuple[int, int, int]]:
     box = tuple(slice(int(b[0]), int(b[-1]) + 1) for b in bounds)
     first = (int(bounds[0][0]), int(bounds[1][0]), int(bounds[2][0]))
     return mask[box], first
+
+
+def crop_masks(masks: Masks, margin_mm: float = 0.0) -> Masks:
+    """Return structures on the part of their grid that holds any, wider by a margin inside of the grid.
+
+    Masks of single structures are as large as the grid they lie on: of a long scan most is air.
+    """
+    found = [np.flatnonzero(masks.bits.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    if not len(found[0]):
+        return masks
+    margin = [int(np.ceil(margin_mm / mm)) for mm in masks.geometry.spacing_mm]
+    low = [max(0, int(hits[0]) - by) for hits, by in zip(found, margin, strict=True)]
+    high = [min(n, int(hits[-1]) + by + 1) for n, hits, by in zip(masks.geometry.shape, found, margin, strict=True)]
+    bits = masks.bits[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    affine = masks.geometry.affine_lps.copy()
+    affine[:3, 3] = masks.geometry.index_to_lps(np.array(low, dtype=np.float64))
+    depth, height, width = bits.shape
+    return replace(masks, bits=bits, geometry=Geometry(shape=(depth, height, width), affine_lps=affine))
 
 
 def shrink_mask(mask: BoolArray, steps: Sequence[int]) -> BoolArray:

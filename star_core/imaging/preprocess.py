@@ -267,7 +267,7 @@ def _nearest(size: int, out: int) -> NDArray[np.intp]:
 def _check_coverage(bits: NDArray[np.uint8] | None, along_z: DoubleArray) -> tuple[Finding, ...]:
     if bits is None:
         return ()
-    per_slice = np.count_nonzero(bits & np.uint8(Structure.LIVER), axis=(1, 2)).astype(np.float64)
+    per_slice = np.array([np.count_nonzero(plane & np.uint8(Structure.LIVER)) for plane in bits], dtype=np.float64)
     if per_slice.sum() == 0:
         return ()
     # Planes of 5 mm cover a slice wholly when their weights on it add up to slice / plane thickness.

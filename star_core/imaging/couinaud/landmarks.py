@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt
 
 from star_core.errors import SegmentationError
 from star_core.imaging.centring import find_portal_bifurcation
-from star_core.imaging.geometry import crop_to, shrink_mask
+from star_core.imaging.geometry import crop_masks, crop_to, shrink_mask
 from star_core.types import (
     BoolArray,
     CouinaudLandmarks,
@@ -72,6 +72,7 @@ def find_landmarks(masks: Masks) -> CouinaudLandmarks:
     SegmentationError
         When there is no liver.
     """
+    masks = crop_masks(masks, 2 * _LIVER_REACH_MM)
     liver = masks.mask_of(Structure.LIVER)
     if not liver.any():
         raise SegmentationError("There is no liver to cut into segments.", remedy="Segment the liver first.")
