@@ -28,10 +28,9 @@ def find_centre(bits: NDArray[np.uint8] | None, geometry: Geometry) -> Centre:
     The branching point of the main portal vein; else the centroid of the portal veins inside the liver; else the
     centroid of the liver; else the middle of the volume.
     """
-    slices = () if bits is None else np.flatnonzero(bits.any(axis=(1, 2)))
-    if bits is not None and len(slices):
-        first, last = int(slices[0]), int(slices[-1])
-        part = bits[first : last + 1]
+    if bits is not None and len(filled := np.flatnonzero(bits.any(axis=(1, 2)))):
+        first = int(filled[0])
+        part = bits[first : int(filled[-1]) + 1]
         portal = (part & np.uint8(Structure.PORTAL_VEINS)) != 0
         liver = (part & np.uint8(Structure.LIVER)) != 0
         branching = find_portal_bifurcation(portal, liver, geometry)
