@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QPoint, Qt, QTimer
 from PySide6.QtWidgets import QMenu, QMessageBox
@@ -17,6 +17,9 @@ from star_viewer.jobs.worker import Failed
 from star_viewer.main_window import TITLE, MainWindow
 from star_viewer.shelf import Shelf
 from star_viewer.workflow import Workflow
+
+if TYPE_CHECKING:
+    from star_core.archive.archive import Purge
 
 CHOOSING_PAUSE_MS = 150
 MOST_UNFOLDED = 20
@@ -269,9 +272,9 @@ class Browsing(QObject):
         box.setModal(False)
         box.show()
 
-    def _tell_purged(self, files: int) -> None:
+    def _tell_purged(self, purge: Purge) -> None:
         self._withdraw_deletion()
-        self._tell(f"{files:,} files were removed for good.")
+        self._tell(f"{purge.files:,} files were removed for good.")
 
     def _withdraw_deletion(self) -> None:
         if self._deletion is not None:

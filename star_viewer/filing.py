@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer
 
 from star_core.imaging.annotations import Annotation
 from star_viewer.jobs.archive_requests import KeepAnnotations, ReadAnnotations
+from star_viewer.journal import key_of
 from star_viewer.keeping import Keeping
 from star_viewer.session import Session
 from star_viewer.shelf import Shelf
 from star_viewer.workflow import Workflow
+
+if TYPE_CHECKING:
+    from star_core.archive.archive import Purge
 
 FILE_AFTER_MS = 1000
 
@@ -31,6 +35,7 @@ class Filing(QObject):
         session.annotations_changed.connect(self._note)
         session.case_closing.connect(self._leave)
         shelf.annotations_read.connect(self._take)
+        shelf.purged.connect(self._forget)
 
     def _begin(self) -> None:
         """File what a kill may have kept from being filed, or read what was filed by another computer's program."""
@@ -52,6 +57,10 @@ class Filing(QObject):
         if annotations and request == self._ask(ReadAnnotations) and not self._session.annotations:
             self._filed = annotations
             self._session.set_annotations(annotations)
+
+    def _forget(self, purge: Purge) -> None:
+        """What was done on a scan goes with it when its study is removed for good."""
+        self._keeping.keeper.forget(key_of(uid) for uid in purge.series_uids)
 
     def _note(self) -> None:
         if self._keeping.is_live:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -317,6 +317,15 @@ def remove_mark(home: Path, key: str) -> None:
     """Note that a case is closed."""
     with suppress(OSError):
         (home / OPEN_FOLDER / f"{key}.json").unlink(missing_ok=True)
+
+
+def forget_cases(home: Path, keys: Iterable[str]) -> None:
+    """Remove what was kept of cases, and their marks; a case that a window holds stays."""
+    for key in keys:
+        folder = home / key
+        if folder.is_dir() and _is_free(folder):
+            remove_mark(home, key)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def find_killed(home: Path, *, most: int = 3) -> tuple[Mark, ...]:

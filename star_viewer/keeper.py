@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from star_viewer.journal import (
     Kept,
     digest_of,
     find_killed,
+    forget_cases,
     remove_mark,
     write_mark,
 )
@@ -104,6 +105,11 @@ class Keeper(QObject):
         self._files.put((digest, data))
         self._do(self._keep_files)
         return digest
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Remove what was kept of cases for good; one that is open in any window stays."""
+        wanted = tuple(keys)
+        self._do(lambda: forget_cases(self.home, wanted))
 
     def close(self) -> None:
         """Write what is left, let go of the case, and end the thread."""

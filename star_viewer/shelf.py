@@ -69,7 +69,7 @@ class Shelf(QObject):
     annotations_read = Signal(object, object)  # ReadAnnotations, tuple of Annotation
     deleted = Signal(int, int)  # number of the deletion, studies
     undone = Signal(int)  # files
-    purged = Signal(int)  # files
+    purged = Signal(object)  # Purge
     imported = Signal(object)  # ImportReport
     import_failed = Signal(object)  # Failed
     import_stopped = Signal(object)  # Request

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from star_core.types import Assessment, ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:
-    from star_core.archive.archive import Archive
+    from star_core.archive.archive import Archive, Purge
     from star_core.archive.audit import AuditReport
     from star_core.archive.catalogue import Bin, Facets, StudyContents, UnfinishedImport
     from star_core.archive.importer import ImportReport
@@ -86,13 +86,13 @@ def undo_deletion(archive: Archive, number: int | None = None) -> int:
     return count
 
 
-def purge_deletions(archive: Archive) -> int:
-    """Remove the copied files of deleted studies for good, with their pictures and results; return how many went."""
+def purge_deletions(archive: Archive) -> Purge:
+    """Remove the copied files of deleted studies for good, with their pictures and results."""
     from star_core.archive.audit import AuditAction, to_subject, write_down
 
-    count = archive.purge_deletions()
-    write_down(AuditAction.PURGE, subject=to_subject(str(archive.folder)), details={"files": count})
-    return count
+    purge = archive.purge_deletions()
+    write_down(AuditAction.PURGE, subject=to_subject(str(archive.folder)), details={"files": purge.files})
+    return purge
 
 
 def list_facets(archive: Archive) -> Facets:

@@ -81,6 +81,14 @@ class StudyFilter:
     date_to: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purge:
+    """What a purge removed: copied files, and the series of which nothing is left here."""
+
+    files: int
+    series_uids: tuple[str, ...]
+
+
 class Archive:
     """A folder of studies with its database; several programs may have it open.
 
@@ -224,8 +232,8 @@ class Archive:
             refresh_counts(connection, affected)
             return int(back.rowcount)
 
-    def purge_deletions(self, numbers: Iterable[int] | None = None) -> int:
-        """Delete for good what deletions took away (all of them if not told); return how many files went.
+    def purge_deletions(self, numbers: Iterable[int] | None = None) -> Purge:
+        """Delete for good what deletions took away (all of them if not told).
 
         What was kept of their scans, small pictures and results, goes with them.
         Rows go first: a file without a row is rubbish that a later purge removes, a row without a file is an error.
@@ -236,13 +244,16 @@ class Archive:
                 gone = instances.c.deletion.in_(tuple(numbers))
             columns = (instances.c.path, instances.c.linked, instances.c.sop_uid)
             rows = connection.execute(select(*columns).where(gone)).all()
+            of_series = select(series.c.id, series.c.series_uid).join(instances, instances.c.series == series.c.id)
+            touched = connection.execute(of_series.where(gone).distinct()).all()
             connection.execute(delete(instances).where(gone))
+            left = set(connection.execute(select(instances.c.series).distinct()).scalars())
             payloads = delete_results_without_scan(connection)
         copied = [self.folder / row.path for row in rows if not row.linked]
         pictures = [thumbnail_file(self.folder, row.sop_uid) for row in rows]
         for path in (*copied, *pictures, *(self.folder / payload for payload in payloads)):
             path.unlink(missing_ok=True)
-        return len(copied)
+        return Purge(files=len(copied), series_uids=tuple(row.series_uid for row in touched if row.id not in left))
 
     # ----------------------------------------------------------------------- imports that did not end
 

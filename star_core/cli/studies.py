@@ -72,5 +72,5 @@ def undo(archive: ArchiveFolder = None) -> None:
 def purge(archive: ArchiveFolder = None) -> None:
     """Remove the copied files of deleted studies for good; linked files stay where they are."""
     with api.open_archive(archive) as opened:
-        count = api.purge_deletions(opened)
-    console.say(f"{count} files are removed.")
+        purged = api.purge_deletions(opened)
+    console.say(f"{purged.files} files are removed.")

@@ -15,6 +15,7 @@ from star_viewer.browser.nodes import Kind, title_of
 from star_viewer.drawn import add_annotation
 from star_viewer.jobs.archive_requests import KeepAnnotations
 from star_viewer.jobs.requests import ArchivedScan, OpenCase, Request
+from star_viewer.journal import key_of
 from tests.viewer.conftest import OpenApp
 from tests.viewer.fakes import FakeTasks
 from tests.viewer.runners import DirectRunner
@@ -106,3 +107,22 @@ def test_annotations_of_the_demonstration_patient_stay_out_of_the_archive(qtbot:
     lists = star.shelf.runners.lists
     assert isinstance(lists, DirectRunner)
     assert lists.asked(KeepAnnotations) == []
+
+
+def test_what_was_done_on_a_scan_goes_when_its_study_is_removed_for_good(qtbot: QtBot, star: StarApp) -> None:
+    _open(qtbot, star)
+    _draw(qtbot, star)
+    folder = star.keeping.keeper.home / key_of(SERIES_UID)
+    qtbot.waitUntil(folder.is_dir)
+    assert isinstance(star.runner, DirectRunner)
+    star.runner.replace_answers = {}
+    with qtbot.waitSignal(star.keeping.brought_back):
+        star.workflow.open_demo()  # the scan is let go
+    with qtbot.waitSignal(star.shelf.deleted):
+        star.shelf.delete((1,))
+    assert folder.is_dir()  # a deletion can be undone
+    with qtbot.waitSignal(star.shelf.purged) as purged:
+        star.shelf.purge()
+    assert purged.args is not None
+    assert purged.args[0].series_uids == (SERIES_UID,)
+    qtbot.waitUntil(lambda: not folder.exists())

@@ -183,7 +183,7 @@ def test_deletion_is_undone_and_purged(archive: Archive, study: Path) -> None:
     archive.delete_studies([row.id])
     assert import_studies(archive, [study]).imported == 8  # what is imported again comes back
     archive.delete_studies([row.id])
-    assert archive.purge_deletions() == 8
+    assert archive.purge_deletions().files == 8
     assert not [path for path in (archive.folder / "files").rglob("*") if path.is_file()]
     with pytest.raises(StorageError, match="no deletion"):
         archive.undo_deletion()
