@@ -11,16 +11,20 @@ import hashlib
 import json
 import random
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import QEvent, QPointF, Qt, QTimer
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit
 
 from star_core.imaging.annotations import AnnotationKind
+from star_core.imaging.editing.patch import MaskPatch
+from star_core.types import Masks, Structure
 from star_viewer.app import StarApp
 from star_viewer.scene.four_views import FourViews
 from star_viewer.scene.pen import LabelEditor
@@ -59,6 +63,14 @@ def _with_floats(value: Any) -> Any:
             return [_with_floats(part) for part in value]
 
 
+def _scribble(masks: Masks, structure: Structure, seed: float) -> MaskPatch:
+    """Flip half of the voxels of a box somewhere."""
+    chance = np.random.default_rng(int(seed * 2**32))
+    sides = [int(min(size, 1 + chance.integers(40))) for size in masks.geometry.shape]
+    z, y, x = (int(chance.integers(size - side + 1)) for size, side in zip(masks.geometry.shape, sides, strict=True))
+    return MaskPatch(structure=structure, start=(z, y, x), toggled=chance.random(sides) < 0.5)
+
+
 class Reader:
     """Acts at random on an open case."""
 
@@ -83,6 +95,14 @@ class Reader:
             setattr(keeper, name, told)
         keeper.kept.connect(lambda version: tell(kept=version))
         keeper.troubled.connect(lambda _, why: tell(trouble=why))
+        structures = self._star.editing.structures
+        structures.settled.connect(self._tell_structures)
+        structures.lost.connect(lambda why: tell(structures_lost=why))
+
+    def _tell_structures(self) -> None:
+        session = self._star.session
+        if session.masks is not None:
+            tell(structures=session.edits.get("masks", ""), voxels=zlib.crc32(session.masks.bits.tobytes()))
 
     def _begin(self) -> None:
         keeping = self._star.keeping
@@ -180,10 +200,9 @@ class Reader:
         editor.setCurrentIndex(self._random.randrange(editor.count()))
 
     def _edit(self) -> None:
-        mask = self._random.randbytes(2000) * 50
-        digest = self._star.keeping.keep_file(mask)
-        edits = {**self._star.session.edits, "masks": digest}
-        self._star.session.history.change("paint the remnant", edits=edits)
+        structure = self._random.choice((Structure.REMNANT, Structure.TUMOUR))
+        seed = self._random.random()
+        self._star.editing.structures.edit("paint", lambda masks, _: _scribble(masks, structure, seed))
 
     def _look(self) -> None:
         session = self._star.session

@@ -1,8 +1,8 @@
 """The recorded study of kills of the window: `python -m tests.study_session_kills --n 50 --seed 1`.
 
-The real program runs on a virtual screen with the demonstration patient, while a reader draws, moves, types, undoes and
-looks about at random. SIGKILL ends it at a random moment. The next start must offer the case; what it brings back must
-be the newest state that the window had confirmed, or a later one that it had been given.
+The real program runs on a virtual screen with the demonstration patient, while a reader draws, moves, types, edits
+structures, undoes and looks about at random. SIGKILL ends it at a random moment. The next start must offer the case;
+what it brings back must be the newest state that the window had confirmed, or a later one that it had been given.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ class Tally:
     states: int = 0
     annotations: list[int] = field(default_factory=list)
     largest_bytes: int = 0
+    structures_seen_again: int = 0
+    structures_other: int = 0
+    structures_lost: int = 0
 
 
 @dataclass(slots=True)
@@ -51,6 +54,7 @@ class Known:
     """What may come back: the newest confirmed state first, then those that were given after it."""
 
     states: list[tuple[str, str]] = field(default_factory=list)
+    structures: dict[str, int] = field(default_factory=dict)
 
 
 def main() -> None:
@@ -73,6 +77,9 @@ def main() -> None:
         "starts after which a confirmed view was missing or other": tally.view_lost,
         "kills with a state given and not yet confirmed": tally.given_unconfirmed,
         "of them, that state came back all the same": tally.given_unconfirmed_and_back,
+        "edited structures that were seen again": tally.structures_seen_again,
+        "of them, voxels other than before": tally.structures_other,
+        "edited structures that could not be read": tally.structures_lost,
         "states that could not be kept": tally.troubles,
         "largest journal": f"{tally.largest_bytes / 1e6:.2f} MB",
     }
@@ -152,6 +159,7 @@ def _judge(lines: list[Line], known: Known, tally: Tally, *, counted: bool) -> N
         tally.while_starting += back is None
     tally.troubles += sum("trouble" in line for line in lines)
     tally.actions += sum("did" in line for line in lines)
+    _compare_structures(lines, known, tally)
     if back is None:
         return  # killed before: the next start must bring the same
     tally.annotations.append(back["annotations"])
@@ -163,6 +171,16 @@ def _judge(lines: list[Line], known: Known, tally: Tally, *, counted: bool) -> N
     kept = max((line["kept"] for line in lines if "kept" in line), default=0)
     after = [given[version] for version in sorted(given) if version >= kept]
     known.states = after if kept else [*known.states, *after]
+
+
+def _compare_structures(lines: list[Line], known: Known, tally: Tally) -> None:
+    """Voxels after the same edits are the same, whether they were just made, undone to, or read after a kill."""
+    tally.structures_lost += sum("structures_lost" in line for line in lines)
+    for line in lines:
+        if line.get("structures"):
+            before = known.structures.setdefault(line["structures"], line["voxels"])
+            tally.structures_seen_again += 1
+            tally.structures_other += before != line["voxels"]
 
 
 def _compare(back: Line, known: Known, tally: Tally) -> None:
