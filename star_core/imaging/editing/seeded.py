@@ -28,7 +28,8 @@ def grow_tumour(volume: Volume, masks: Masks, click_mm: PointMm) -> MaskPatch:
     Raises
     ------
     SegmentationError
-        When the click differs from the liver by less than 3 times its noise, lies outside of it, or no border can be found.
+        When the click differs from the liver by less than 3 times its noise, lies outside of it, or no border can
+        be found.
     """
     region = _Region(volume, masks, click_mm)
     contrast_hu = region.level_hu - region.liver_hu
@@ -39,30 +40,39 @@ def grow_tumour(volume: Volume, masks: Masks, click_mm: PointMm) -> MaskPatch:
             remedy="Click in the middle of the tumour, or draw it with the brush.",
         )
     room = region.liver & ~region.mask_of(_VESSELS)
-    beyond = region.is_beyond(0.5 * contrast_hu, _BLUR_MM)
-    tumour = region.open_at_click(room & ~region.surface & beyond)
-    if not tumour.any():
-        tumour = region.open_at_click(room & beyond)
-    tumour |= region.grow(tumour, _TO_SURFACE_MM) & room & beyond
-    radius_mm = region.radius_mm(tumour)
-    beyond_rim_hu = _RIM_CONTRAST * contrast_hu
-    around = region.grow(tumour, _RIM_LOOK_MM) & room & ~region.grow(tumour, 1.0)
-    if (
-        radius_mm > _RIM_FROM_RADIUS_MM
-        and around.any()
-        and region.is_beyond(beyond_rim_hu, _BLUR_MM)[around].mean() > 0.5
-    ):
-        near = region.grow(tumour, min(_LARGEST_RIM_MM, radius_mm))
-        rim = room & ~region.surface & near & region.is_beyond(beyond_rim_hu, _RIM_BLUR_MM)
-        tumour = region.open_at_click(tumour | rim)
-    tumour = ndimage.binary_fill_holes(tumour) & region.liver
-    if np.count_nonzero(tumour) > _LEAK_SHARE * np.count_nonzero(region.liver):
+    tumour = ndimage.binary_fill_holes(_with_rim(_find_dark(region, room, contrast_hu), region, room, contrast_hu))
+    tumour &= region.liver
+    if not tumour.any() or np.count_nonzero(tumour) > _LEAK_SHARE * np.count_nonzero(region.liver):
         raise SegmentationError(
             "No border of the tumour can be found: what is like it reaches through the liver.",
             remedy="Draw it with the brush, held to a range of HU.",
         )
     before = region.mask_of(Structure.TUMOUR)
     return build_patch(Structure.TUMOUR, region.start, before, before | tumour)
+
+
+def _find_dark(region: _Region, room: BoolArray, contrast_hu: float) -> BoolArray:
+    """Return the piece at the click whose values are nearer to the click's than to the liver's."""
+    beyond = region.is_beyond(0.5 * contrast_hu, _BLUR_MM)
+    piece = region.open_at_click(room & ~region.surface & beyond)
+    if not piece.any():
+        return region.open_at_click(room & beyond)
+    grown: BoolArray = piece | (region.grow(piece, _TO_SURFACE_MM) & room & beyond)
+    return grown
+
+
+def _with_rim(tumour: BoolArray, region: _Region, room: BoolArray, contrast_hu: float) -> BoolArray:
+    """Return a large tumour with the rim around it, where there is one."""
+    radius_mm = region.radius_mm(tumour)
+    if radius_mm <= _RIM_FROM_RADIUS_MM:
+        return tumour
+    beyond_hu = _RIM_CONTRAST * contrast_hu
+    around = region.grow(tumour, _RIM_LOOK_MM) & room & ~region.grow(tumour, 1.0)
+    if not around.any() or region.is_beyond(beyond_hu, _BLUR_MM)[around].mean() <= 0.5:
+        return tumour
+    near = region.grow(tumour, min(_LARGEST_RIM_MM, radius_mm))
+    rim = room & ~region.surface & near & region.is_beyond(beyond_hu, _RIM_BLUR_MM)
+    return region.open_at_click(tumour | rim)
 
 
 class _Region:
