@@ -30,20 +30,27 @@ SHAPE_NAMES = (
 _TOOLS = (
     ActionSpec("mask_brush", _MENU, "Brush", "Paint the chosen structure; Shift erases", "P", _BRUSH, True),
     ActionSpec("mask_eraser", _MENU, "Eraser", "Rub the chosen structure out", "Shift+P", _ERASER, True),
-    ActionSpec("liver_add", _MENU, "Add to the liver here", "Click a missed part: all of it is added", "G", _ADD, True),
     ActionSpec(
-        "liver_take", _MENU, "Take from the liver here", "Click a wrong part: all of it goes", "Shift+G", _TAKE, True
+        *("liver_add", _MENU, "Add to the liver here", "Click a missed part: all of it is added", "G"),
+        *(_ADD, True, "Add to liver"),
+    ),
+    ActionSpec(
+        *("liver_take", _MENU, "Take from the liver here", "Click a wrong part: all of it goes", "Shift+G"),
+        *(_TAKE, True, "Take from liver"),
     ),
     ActionSpec("tumour_grow", _MENU, "Tumour here", "Click a tumour: its outline is found", "U", _GROW, True),
 )
-_SHAPES = (
-    ActionSpec("mask_fill_between", _MENU, "Fill between slices", "Fill the slices between those drawn", "J"),
-    ActionSpec("mask_smooth", _MENU, "Smooth", "Round the structure off; its volume stays", "Shift+J"),
-    ActionSpec("mask_largest", _MENU, "Keep the largest piece", "Remove all but the largest piece", "Ctrl+Alt+L"),
-    ActionSpec("mask_keep_here", _MENU, "Keep the piece here", "Remove all but what is at the crosshair", "Ctrl+Alt+K"),
-    ActionSpec("mask_islands", _MENU, "Remove small islands", "Remove pieces below 1 ml", "Ctrl+Alt+I"),
-    ActionSpec("mask_holes", _MENU, "Fill holes", "Fill what is closed in within axial slices", "Ctrl+Alt+H"),
-    ActionSpec("mask_erase", _MENU, "Erase the structure", "Remove all of the chosen structure", "Ctrl+Alt+Backspace"),
+_SHAPES = tuple(
+    ActionSpec(name, _MENU, text, tooltip, key, short=short)
+    for name, text, tooltip, key, short in (
+        ("mask_fill_between", "Fill between slices", "Fill the slices between those drawn", "J", "Fill between"),
+        ("mask_smooth", "Smooth", "Round the structure off; its volume stays", "Shift+J", "Smooth"),
+        ("mask_largest", "Keep the largest piece", "Remove all but the largest", "Ctrl+Alt+L", "Keep largest"),
+        ("mask_keep_here", "Keep the piece here", "Remove all but what is at the crosshair", "Ctrl+Alt+K", "Keep here"),
+        ("mask_islands", "Remove small islands", "Remove pieces below 1 ml", "Ctrl+Alt+I", "No islands"),
+        ("mask_holes", "Fill holes", "Fill what is closed in within a slice", "Ctrl+Alt+H", "Fill holes"),
+        ("mask_erase", "Erase the structure", "Remove all of the structure", "Ctrl+Alt+Backspace", "Erase all"),
+    )
 )
 EDIT_SPECS = (
     ActionSpec("structures", _MENU, "Show the structures' tools", "Open the panel of structures", "Ctrl+Shift+J"),

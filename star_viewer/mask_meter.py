@@ -5,10 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from star_core.types import Masks
 from star_viewer.session import Session
+
+PAUSE_MS = 120
 
 
 class MaskMeter(QObject):
@@ -22,18 +24,28 @@ class MaskMeter(QObject):
         self._session = session
         self._pool: ThreadPoolExecutor | None = None
         self._done.connect(self._take, Qt.ConnectionType.QueuedConnection)
-        session.masks_changed.connect(self._ask)
+        self._hand_rests = QTimer(self, singleShot=True, interval=PAUSE_MS)
+        self._hand_rests.timeout.connect(self._ask)
+        session.masks_changed.connect(self._note)
 
     def close(self) -> None:
         """Wait for what is measured and take no more."""
-        self._session.masks_changed.disconnect(self._ask)
+        self._session.masks_changed.disconnect(self._note)
+        self._hand_rests.stop()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def _ask(self, masks: Masks | None) -> None:
+    def _note(self, masks: Masks | None) -> None:
         if masks is None:
+            self._hand_rests.stop()
             self.measured.emit({})
+        else:
+            self._hand_rests.start()
+
+    def _ask(self) -> None:
+        masks = self._session.masks
+        if masks is None:
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="star-meter")

@@ -129,7 +129,7 @@ def _style_sheet(colours: Colours) -> str:
     QCheckBox:focus, QRadioButton:focus {{ border-color: {colours.accent}; }}
     QTreeView, QTableView, QListView {{ border: 0; background: {colours.panel}; }}
     QHeaderView::section {{ background: {colours.panel}; color: {colours.faint}; border: 0; padding: 4px; }}
-    QTabBar::tab {{ padding: 6px 12px; border: 0; color: {colours.faint}; }}
+    QTabBar::tab {{ padding: 6px 8px; border: 0; color: {colours.faint}; }}
     QTabBar::tab:selected {{ color: {colours.text}; border-bottom: 2px solid {colours.accent}; }}
     QTabWidget::pane {{ border: 0; }}
     QCheckBox::indicator {{ width: 10px; height: 10px; border: 1px solid {colours.faint}; border-radius: 2px; }}

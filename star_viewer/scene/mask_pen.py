@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPen
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen
 
 from star_viewer.display import STRUCTURE_COLOURS
 from star_viewer.mask_tools import MaskTool, MaskToolStyle, Stroke, structure_of
@@ -36,7 +36,7 @@ class MaskPen:
         self._pane, self._session = pane, pane.session
         self._stroke: Stroke | None = None
         self._button = Qt.MouseButton.NoButton
-        self._cursor = QPointF()
+        self._cursor: QPointF | None = None
         session, tools = self._session, self._session.mask_tools
         tools.changed.connect(pane.update)
         tools.pending_changed.connect(pane.update)
@@ -70,7 +70,7 @@ class MaskPen:
             self._paint_tip(painter, self._tool)
 
     def _paint_stroke(self, painter: QPainter, stroke: Stroke) -> None:
-        points = [self._pane.pixel_of(point_mm) for point_mm in stroke.path_mm]
+        points = self._pane.pixels_of(stroke.path_mm)
         colour = _colour_of(stroke.tool, stroke.style)
         radius = self._radius_pixels(stroke.style) if stroke.tool.paints else _CLICK_PIXELS
         colour.setAlpha(_TRAIL_ALPHA)
@@ -80,18 +80,15 @@ class MaskPen:
             painter.setBrush(colour)
             painter.drawEllipse(points[0], radius, radius)
             return
-        trail = QPainterPath(points[0])
-        for point in points[1:]:
-            trail.lineTo(point)
         line = QPen(colour, 2 * radius)
         line.setCapStyle(Qt.PenCapStyle.RoundCap)
         line.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
         painter.setPen(line)
-        painter.drawPath(trail)
+        painter.drawPolyline(points)
 
     def _paint_tip(self, painter: QPainter, tool: MaskTool) -> None:
         """Paint the tip under the mouse, or at the crosshair of the view that keys go to."""
-        if self._pane.underMouse():
+        if self._pane.underMouse() and self._cursor is not None:
             place = self._cursor
         elif self._pane.hasFocus():
             place = self._pane.pixel_of(self._session.crosshair_mm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -142,6 +143,13 @@ class SlicePane(Pane):
             return QPointF()
         u_mm, v_mm = self._plane.to_screen_mm(np.array(point_mm))
         return QPointF(*self.screen_map(self._plane).to_pixel(float(u_mm), float(v_mm)))
+
+    def pixels_of(self, path_mm: Sequence[PointMm]) -> list[QPointF]:
+        """Return where the points of a path lie on this widget."""
+        if self._plane is None:
+            return [QPointF()] * len(path_mm)
+        screen = self.screen_map(self._plane)
+        return [QPointF(*screen.to_pixel(u, v)) for u, v in self._plane.to_screen_mm(np.array(path_mm)).tolist()]
 
     def on_slice(self, point_mm: PointMm) -> PointMm:
         """Return a point's place on the slice that is shown."""
