@@ -32,13 +32,16 @@ _TOOLS = (
     ActionSpec("mask_eraser", _MENU, "Eraser", "Rub the chosen structure out", "Shift+P", _ERASER, True),
     ActionSpec(
         *("liver_add", _MENU, "Add to the liver here", "Click a missed part: all of it is added", "G"),
-        *(_ADD, True, "Add to liver"),
+        *(_ADD, True, "Add a part"),
     ),
     ActionSpec(
         *("liver_take", _MENU, "Take from the liver here", "Click a wrong part: all of it goes", "Shift+G"),
-        *(_TAKE, True, "Take from liver"),
+        *(_TAKE, True, "Take a part"),
     ),
-    ActionSpec("tumour_grow", _MENU, "Tumour here", "Click a tumour: its outline is found", "U", _GROW, True),
+    ActionSpec(
+        *("tumour_grow", _MENU, "Tumour here", "Click a tumour: its outline is found", "U"),
+        *(_GROW, True, "Tumour"),
+    ),
 )
 _SHAPES = tuple(
     ActionSpec(name, _MENU, text, tooltip, key, short=short)

@@ -24,7 +24,7 @@ from star_viewer.mask_edits import draw_liver, make_stroke, shape_edit
 from star_viewer.mask_meter import MaskMeter
 from star_viewer.mask_tools import MaskTool, Stroke
 from star_viewer.session import Session
-from star_viewer.structures import Structures
+from star_viewer.structures import EDITS_NAME, Structures
 from star_viewer.workflow import Workflow
 
 NO_LIVER = "No liver is drawn on this CT: the model estimates one for itself, unseen."
@@ -139,7 +139,7 @@ class Segmenting(QObject):
 
     def _offer_liver(self) -> None:
         """Say that no liver is drawn, with the button that draws it; nothing runs unasked."""
-        if self._session.volume is None or self._session.edits or _has_liver(self._session.masks):
+        if self._session.volume is None or EDITS_NAME in self._session.edits or _has_liver(self._session.masks):
             return
         self._told_missing = True
         self._window.banners.tell(NO_LIVER, button="Find the liver", action=lambda: self._find_liver("classical"))

@@ -116,6 +116,8 @@ def _style_sheet(colours: Colours) -> str:
     QToolButton {{ padding: 4px 8px; border: 1px solid transparent; border-radius: 4px; }}
     QToolButton:hover {{ background: {colours.raised}; }}
     QToolButton:checked {{ background: {colours.raised}; border-color: {colours.accent}; }}
+    QToolButton[role="tool"] {{ padding: 4px 2px; border-color: {colours.line}; }}
+    QToolButton[role="tool"]:checked {{ border-color: {colours.accent}; }}
     QToolButton:focus, QPushButton:focus, QLineEdit:focus, QComboBox:focus, QTreeView:focus, QTableView:focus
         {{ border: 1px solid {colours.accent}; }}
     QPushButton {{ padding: 6px 16px; border: 1px solid {colours.line}; border-radius: 4px;

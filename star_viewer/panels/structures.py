@@ -35,6 +35,7 @@ from star_viewer.session import Session
 from star_viewer.theme import GRID
 
 _NO_LIVER = "No liver is drawn on this CT. The model estimates one for itself; find it here to see and mend it."
+_COLUMNS = 3
 _METHODS = {"classical": "by grey values", "totalsegmentator": "by TotalSegmentator"}
 
 
@@ -54,19 +55,19 @@ class StructuresPanel(QScrollArea):
         self.table = _StructuresTable()
         self.tools = _buttons(actions, TOOL_NAMES.values())
         self.shapes = _buttons(actions, SHAPE_NAMES)
-        self.export = _button(actions, "export_masks")
+        self.export_button = _button(actions, "export_masks")
         self._build_brush()
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setContentsMargins(GRID, GRID, GRID, GRID)
-        layout.setSpacing(GRID)
+        layout.setSpacing(3 * GRID // 4)
         layout.addWidget(self.hint)
         layout.addLayout(self._find_row)
         layout.addWidget(self.table)
         layout.addLayout(_grid(self.tools))
         layout.addLayout(self._brush_form)
         layout.addLayout(_grid(self.shapes))
-        layout.addWidget(self.export)
+        layout.addWidget(self.export_button)
         layout.addStretch(1)
         self.setWidget(page)
         self._connect()
@@ -81,11 +82,12 @@ class StructuresPanel(QScrollArea):
         self.find_button.setToolTip(self._actions["find_liver"].toolTip())
         self.method = ChoiceBox()
         self.method.setAccessibleName("How the liver is found")
+        self.method.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.busy = QLabel()
         self.busy.setProperty("role", "faint")
         self._find_row = QHBoxLayout()
         self._find_row.addWidget(self.find_button)
-        self._find_row.addWidget(self.method)
+        self._find_row.addWidget(self.method, 2)
         self._find_row.addWidget(self.busy, 1)
         self.show_methods(("classical",))
 
@@ -199,7 +201,9 @@ class _StructuresTable(QTableWidget):
         for row, structure in enumerate(STRUCTURES):
             swatch = QPixmap(GRID + 4, GRID + 4)
             swatch.fill(QColor(*STRUCTURE_COLOURS[structure]))
-            self.setItem(row, 0, QTableWidgetItem(QIcon(swatch), STRUCTURE_NAMES[structure]))
+            icon = QIcon(swatch)
+            icon.addPixmap(swatch, QIcon.Mode.Selected)  # or Qt would tint the colour of the chosen one
+            self.setItem(row, 0, QTableWidgetItem(icon, STRUCTURE_NAMES[structure]))
             volume = QTableWidgetItem()
             volume.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.setItem(row, 1, volume)
@@ -225,6 +229,7 @@ def _button(actions: Actions, name: str) -> QToolButton:
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     button.setAccessibleName(actions[name].text())
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    button.setProperty("role", "tool")
     button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return button
 
@@ -236,8 +241,10 @@ def _buttons(actions: Actions, names: Iterable[str]) -> dict[str, QToolButton]:
 def _grid(buttons: Mapping[str, QToolButton]) -> QGridLayout:
     grid = QGridLayout()
     grid.setSpacing(GRID // 2)
+    for column in range(_COLUMNS):
+        grid.setColumnStretch(column, 1)
     for place, button in enumerate(buttons.values()):
-        grid.addWidget(button, place // 2, place % 2)
+        grid.addWidget(button, place // _COLUMNS, place % _COLUMNS)
     return grid
 
 
