@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPixmap
+from PySide6.QtGui import QColor, QIcon, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -35,7 +35,7 @@ from star_viewer.session import Session
 from star_viewer.theme import GRID
 
 _NO_LIVER = "No liver is drawn on this CT. The model estimates one for itself; find it here to see and mend it."
-_COLUMNS = 3
+_COLUMNS, _ROW, _WIDE = 3, 5 * GRID // 2, 41 * GRID
 _METHODS = {"classical": "by grey values", "totalsegmentator": "by TotalSegmentator"}
 
 
@@ -56,6 +56,9 @@ class StructuresPanel(QScrollArea):
         self.tools = _buttons(actions, TOOL_NAMES.values())
         self.shapes = _buttons(actions, SHAPE_NAMES)
         self.export_button = _button(actions, "export_masks")
+        self._grids = (QGridLayout(), QGridLayout())
+        self._columns = 0
+        self._place_buttons(_COLUMNS)
         self._build_brush()
         page = QWidget()
         layout = QVBoxLayout(page)
@@ -64,9 +67,9 @@ class StructuresPanel(QScrollArea):
         layout.addWidget(self.hint)
         layout.addLayout(self._find_row)
         layout.addWidget(self.table)
-        layout.addLayout(_grid(self.tools))
+        layout.addLayout(self._grids[0])
         layout.addLayout(self._brush_form)
-        layout.addLayout(_grid(self.shapes))
+        layout.addLayout(self._grids[1])
         layout.addWidget(self.export_button)
         layout.addStretch(1)
         self.setWidget(page)
@@ -103,11 +106,10 @@ class StructuresPanel(QScrollArea):
         self.lowest = _field("Lowest HU for the brush", -1000.0, 3000.0, "")
         self.highest = _field("Highest HU for the brush", -1000.0, 3000.0, "")
         brush, gate = QHBoxLayout(), QHBoxLayout()
-        brush.addWidget(self.radius)
+        brush.addWidget(self.radius, 1)
         brush.addWidget(self.tip, 1)
         for widget in (self.gated, self.lowest, QLabel("to"), self.highest):
-            gate.addWidget(widget)
-        gate.addStretch(1)
+            gate.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
         self._brush_form = QFormLayout()
         self._brush_form.setVerticalSpacing(GRID // 2)
         self._brush_form.addRow("Brush", brush)
@@ -127,6 +129,22 @@ class StructuresPanel(QScrollArea):
         session.volume_changed.connect(lambda _: self._show_masks(session.masks))
         self._show_style(tools.style)
         self._show_masks(session.masks)
+
+    def _place_buttons(self, columns: int) -> None:
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for grid, buttons in zip(self._grids, (self.tools, self.shapes), strict=True):
+            grid.setSpacing(GRID // 2)
+            for place, button in enumerate(buttons.values()):
+                grid.addWidget(button, place // columns, place % columns)
+            for column in range(_COLUMNS):
+                grid.setColumnStretch(column, 1 if column < columns else 0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the buttons into as many columns as their words allow."""
+        super().resizeEvent(event)
+        self._place_buttons(_COLUMNS if self.viewport().width() >= _WIDE else _COLUMNS - 1)
 
     # ------------------------------------------------------------------ following
 
@@ -196,8 +214,8 @@ class _StructuresTable(QTableWidget):
         self.horizontalHeader().hide()
         self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        self.verticalHeader().setDefaultSectionSize(3 * GRID)
-        self.setFixedHeight(3 * GRID * len(STRUCTURES) + 4)
+        self.verticalHeader().setDefaultSectionSize(_ROW)
+        self.setFixedHeight(_ROW * len(STRUCTURES) + 4)
         for row, structure in enumerate(STRUCTURES):
             swatch = QPixmap(GRID + 4, GRID + 4)
             swatch.fill(QColor(*STRUCTURE_COLOURS[structure]))
@@ -238,16 +256,6 @@ def _buttons(actions: Actions, names: Iterable[str]) -> dict[str, QToolButton]:
     return {name: _button(actions, name) for name in names}
 
 
-def _grid(buttons: Mapping[str, QToolButton]) -> QGridLayout:
-    grid = QGridLayout()
-    grid.setSpacing(GRID // 2)
-    for column in range(_COLUMNS):
-        grid.setColumnStretch(column, 1)
-    for place, button in enumerate(buttons.values()):
-        grid.addWidget(button, place // _COLUMNS, place % _COLUMNS)
-    return grid
-
-
 def _field(name: str, least: float, most: float, suffix: str, *, decimals: int = 0) -> QDoubleSpinBox:
     field = QDoubleSpinBox()
     field.setRange(least, most)
@@ -255,4 +263,6 @@ def _field(name: str, least: float, most: float, suffix: str, *, decimals: int =
     field.setSuffix(suffix)
     field.setAccessibleName(name)
     field.setToolTip(name)
+    field.setMinimumWidth(7 * GRID)
+    field.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
     return field

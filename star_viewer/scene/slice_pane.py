@@ -81,7 +81,7 @@ class SlicePane(Pane):
         self.setAccessibleName(f"{kind} slice view")
         self.setAccessibleDescription(
             "Up and Down change the slice, Page Up and Page Down by ten; plus and minus zoom; R resets; "
-            "Enter maximises. D, A, E, H, W and T draw: arrows then move the crosshair, Enter places a point."
+            "Enter maximises. D, A, E, H, W and T draw, P paints: arrows then move the crosshair, Enter places a point."
         )
 
     def set_plane(self, plane: Plane | None) -> None:
