@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from star_core.types import Masks
 from star_viewer.session import Session
 
-PAUSE_MS = 120
+PAUSE_MS = 200
 
 
 class MaskMeter(QObject):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication
 
 from star_core.types import Assessment, DoubleArray, Masks, RiskMap, Volume
 from star_viewer.display import DisplayStyle
@@ -36,7 +37,7 @@ class SceneParts(QObject):
         self._built: BuiltSurfaces | None = None
         self._volume: Volume | None = None
         self._hand_rests = QTimer(self, singleShot=True, interval=EDIT_PAUSE_MS)
-        self._hand_rests.timeout.connect(self._build_surfaces)
+        self._hand_rests.timeout.connect(self._build_at_rest)
         self.risk: RiskFrames | None = None
         self.paint: RiskPaint | None = None
         self.body: CoarseCt | None = None
@@ -97,14 +98,20 @@ class SceneParts(QObject):
         if volume is not None and volume is self._volume:
             self._hand_rests.start()
         else:
+            self._hand_rests.stop()
             self._volume, self._built = volume, None
             self.surfaces, self.body, self.paint = (), None, None
             self._asked.clear()
             self._build_surfaces()
         self._tell()
 
+    def _build_at_rest(self) -> None:
+        if QGuiApplication.mouseButtons() == Qt.MouseButton.NoButton:
+            self._build_surfaces()
+        else:  # the next stroke is being painted
+            self._hand_rests.start()
+
     def _build_surfaces(self) -> None:
-        self._hand_rests.stop()
         source = self._session.masks or self._session.volume
         if source is not None:
             self._builder.build_surfaces(source, self._built)
