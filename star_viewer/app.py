@@ -29,6 +29,7 @@ from star_viewer.pacs import NetworkRunners, Pacs
 from star_viewer.panels.findings import findings_of
 from star_viewer.picturing import Picturing, build_film_runner
 from star_viewer.receiving import Receiving
+from star_viewer.segmenting import Segmenting
 from star_viewer.serverbook import ServerBook
 from star_viewer.session import IncidenceMode, Session
 from star_viewer.settings import SettingsStore, Theme
@@ -94,6 +95,9 @@ class StarApp(QObject):
         self.picturing = Picturing(self.window, self.session, self.viewing, film_runner, self._open)
         self.keeping = Keeping(self.window, self.session, self.workflow, Keeper(self))
         self.editing = Editing(self.window, self.session, self.workflow, self.keeping)
+        self.segmenting = Segmenting(
+            self.window, self.session, self.workflow, self.runner, self.editing.structures, self.keeping
+        )
         self.filing = Filing(self.session, self.workflow, self.shelf, self.keeping, self.window)
         self._connect_actions()
         self._connect_workflow()
@@ -115,6 +119,7 @@ class StarApp(QObject):
         """End everything that runs beside the window."""
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
         self.editing.close()
+        self.segmenting.close()
         self.keeping.close()
         self.copying.close()
         self.picturing.close()

@@ -36,6 +36,7 @@ from star_viewer.panels.findings import FindingsPanel
 from star_viewer.panels.forecast import ForecastPanel
 from star_viewer.panels.layers import LayersPanel
 from star_viewer.panels.regions import RegionsPanel
+from star_viewer.panels.structures import StructuresPanel
 from star_viewer.panels.year_bar import YearBar
 from star_viewer.session import Session
 from star_viewer.theme import GRID
@@ -68,6 +69,7 @@ class MainWindow(QMainWindow):
         self.findings = FindingsPanel(session)
         self.annotations = AnnotationsPanel(session)
         self.layers = LayersPanel(session)
+        self.structures = StructuresPanel(session, self.star_actions)
         self.year_bar = YearBar(session)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty_state)
@@ -146,6 +148,7 @@ class MainWindow(QMainWindow):
         self.tabs.addTab(self.findings, "TRUST")
         self.tabs.addTab(self.annotations, "MARKS")
         self.tabs.addTab(self.layers, "LAYERS")
+        self.tabs.addTab(self.structures, "STRUCTURES")
         right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(_titled("FORECAST", self.forecast))
         right.addWidget(self.tabs)

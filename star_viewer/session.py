@@ -20,6 +20,7 @@ from star_viewer.display import WINDOW_PRESETS as WINDOW_PRESETS
 from star_viewer.display import ColourMap, Display
 from star_viewer.display import WindowLevel as WindowLevel
 from star_viewer.history import Content, History
+from star_viewer.mask_tools import MaskTools
 
 PointMm = tuple[float, float, float]
 MAX_MEASURED = 4000
@@ -64,6 +65,7 @@ class Session(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.display = Display(self)
+        self.mask_tools = MaskTools(self)
         self._case: Case | None = None
         self._masks: Masks | None = None
         self._assessment: Assessment | None = None

@@ -116,6 +116,8 @@ def _style_sheet(colours: Colours) -> str:
     QToolButton {{ padding: 4px 8px; border: 1px solid transparent; border-radius: 4px; }}
     QToolButton:hover {{ background: {colours.raised}; }}
     QToolButton:checked {{ background: {colours.raised}; border-color: {colours.accent}; }}
+    QToolButton[role="tool"] {{ padding: 4px 2px; border-color: {colours.line}; }}
+    QToolButton[role="tool"]:checked {{ border-color: {colours.accent}; }}
     QToolButton:focus, QPushButton:focus, QLineEdit:focus, QComboBox:focus, QTreeView:focus, QTableView:focus
         {{ border: 1px solid {colours.accent}; }}
     QPushButton {{ padding: 6px 16px; border: 1px solid {colours.line}; border-radius: 4px;
@@ -129,7 +131,7 @@ def _style_sheet(colours: Colours) -> str:
     QCheckBox:focus, QRadioButton:focus {{ border-color: {colours.accent}; }}
     QTreeView, QTableView, QListView {{ border: 0; background: {colours.panel}; }}
     QHeaderView::section {{ background: {colours.panel}; color: {colours.faint}; border: 0; padding: 4px; }}
-    QTabBar::tab {{ padding: 6px 12px; border: 0; color: {colours.faint}; }}
+    QTabBar::tab {{ padding: 6px 8px; border: 0; color: {colours.faint}; }}
     QTabBar::tab:selected {{ color: {colours.text}; border-bottom: 2px solid {colours.accent}; }}
     QTabWidget::pane {{ border: 0; }}
     QCheckBox::indicator {{ width: 10px; height: 10px; border: 1px solid {colours.faint}; border-radius: 2px; }}

@@ -35,7 +35,16 @@ from star_core.api.cohorts import (
     write_twin_cohort,
 )
 from star_core.api.deidentify import deidentify, deidentify_studies
-from star_core.api.liver import LiverMethod, find_liver, mend_liver, segment_folder
+from star_core.api.liver import (
+    LiverMethod,
+    export_segmentation,
+    find_ct_file,
+    find_liver,
+    find_usable_liver,
+    list_liver_methods,
+    mend_liver,
+    segment_folder,
+)
 from star_core.api.measures import check_maps, compare_models, evaluate_model, run_benchmarks
 from star_core.api.models import fine_tune, install_model, train
 from star_core.api.network import (
@@ -94,12 +103,15 @@ __all__ = [
     "edit_case",
     "evaluate_model",
     "explain_attention",
+    "export_segmentation",
     "fetch_collection",
+    "find_ct_file",
     "find_liver",
     "find_scan",
     "find_series",
     "find_server",
     "find_studies",
+    "find_usable_liver",
     "fine_tune",
     "import_studies",
     "inspect_folder",
@@ -110,6 +122,7 @@ __all__ = [
     "list_collection",
     "list_contents",
     "list_facets",
+    "list_liver_methods",
     "list_models",
     "list_series",
     "list_servers",

@@ -100,3 +100,14 @@ class Masks:
     def volume_ml(self, structure: Structure) -> float:
         """Return the volume of a structure in millilitres."""
         return float(np.count_nonzero(self.bits & np.uint8(structure))) * self.geometry.voxel_volume_ml
+
+    def volumes_ml(self) -> dict[Structure, float]:
+        """Return the volume of every structure in millilitres, counted in one pass, slice by slice."""
+        counts = np.zeros(256, dtype=np.int64)
+        for plane in self.bits:
+            counts += np.bincount(plane.ravel(), minlength=256)
+        values = np.arange(256)
+        return {
+            structure: float(counts[(values & int(structure)) != 0].sum()) * self.geometry.voxel_volume_ml
+            for structure in STRUCTURES
+        }

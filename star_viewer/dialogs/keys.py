@@ -31,6 +31,9 @@ _HANDS = (
     ("Double click, Return", "One view large, and back; on an annotation: rename it"),
     ("F2, Del, Shift + arrows", "Rename, delete, move the selected annotation"),
     ("Arrows, Enter while drawing", "Move the crosshair, place a point"),
+    ("Shift + wheel", "Size of the brush that is in hand"),
+    ("Shift + drag, right drag", "Erase with the brush that is in hand"),
+    ("Enter, Shift + Enter", "Dab or click with the tool in hand, erase"),
     ("Esc", "All views again"),
 )
 

@@ -1,4 +1,4 @@
-"""What the worker process does for each request; with ``copy_tasks`` the only importer of :mod:`star_core.api`."""
+"""What the worker process does for each request; ``*_tasks`` beside it are the only other importers of the facade."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from star_core import api
 from star_core.errors import StorageError
 from star_core.storage import archive_folder
 from star_core.types import Assessment, Case, Finding, ProgressCallback, Severity
+from star_viewer.jobs import mask_tasks
 from star_viewer.jobs.archive_requests import (
     ContinueImport,
     DeleteStudies,
@@ -28,6 +29,7 @@ from star_viewer.jobs.archive_requests import (
     UndoDeletion,
     UseArchive,
 )
+from star_viewer.jobs.mask_requests import ExportSegmentation, FindLiver, ListLiverMethods
 from star_viewer.jobs.requests import (
     ActivateModel,
     ArchivedScan,
@@ -79,6 +81,15 @@ class Tasks:
             case ActivateModel():
                 api.activate_model(request.name)
                 return api.list_models()
+            case ListLiverMethods():
+                return api.list_liver_methods()
+            case FindLiver():
+                return mask_tasks.find_liver(self._open(request.source, progress), request, progress)
+            case ExportSegmentation():
+                opened = self._open(request.source, progress)
+                return mask_tasks.export_segmentation(
+                    opened, self._edit(request.source, request.edits, progress), request
+                )
         raise ValueError(f"unknown request {type(request).__name__}")
 
     def _open(self, source: CaseSource, progress: ProgressCallback) -> Case:

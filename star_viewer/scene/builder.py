@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from star_core.types import FloatArray, Masks, RiskMap, Volume
 from star_viewer.scene.body import build_coarse_ct
 from star_viewer.scene.risk_frames import RiskFrames, build_risk_frames, build_risk_paint
-from star_viewer.scene.surfaces import build_body_surfaces, build_mask_surfaces
+from star_viewer.scene.surfaces import BuiltSurfaces, build_body_surfaces, build_mask_surfaces
 
 Source = Masks | RiskMap | Volume | RiskFrames
 
@@ -37,10 +37,10 @@ class SceneBuilder(QObject):
         """Whether something is still being built."""
         return self._unanswered > 0
 
-    def build_surfaces(self, source: Masks | Volume) -> None:
-        """Build the surfaces of masks, or the bones of a volume."""
+    def build_surfaces(self, source: Masks | Volume, before: BuiltSurfaces | None = None) -> None:
+        """Build the surfaces of masks, or the bones of a volume; those that did not change since are kept."""
         if isinstance(source, Masks):
-            self._submit(lambda: build_mask_surfaces(source), source, self.surfaces_built.emit)
+            self._submit(lambda: build_mask_surfaces(source, before), source, self.surfaces_built.emit)
         else:
             self._submit(lambda: build_body_surfaces(source), source, self.surfaces_built.emit)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication
 
 from star_core.types import Assessment, DoubleArray, Masks, RiskMap, Volume
 from star_viewer.display import DisplayStyle
@@ -11,14 +12,17 @@ from star_viewer.scene.body import CoarseCt
 from star_viewer.scene.builder import SceneBuilder
 from star_viewer.scene.presets import LOOKS
 from star_viewer.scene.risk_frames import RiskFrames, RiskPaint
-from star_viewer.scene.surfaces import LIVER, Surface
+from star_viewer.scene.surfaces import LIVER, BuiltSurfaces, Surface
 from star_viewer.session import Session
+
+EDIT_PAUSE_MS = 300
 
 
 class SceneParts(QObject):
     """Follows the session, lets its parts be built beside the window, and takes over what is still wanted.
 
-    Paint and the coarse CT are built when a preset first asks for them.
+    Paint and the coarse CT are built when a preset first asks for them. While structures are edited the old surfaces
+    stay until the hand rests and the new ones are built.
     """
 
     changed = Signal()
@@ -30,6 +34,10 @@ class SceneParts(QObject):
         self._builder = SceneBuilder(self)
         self._asked: set[str] = set()
         self.surfaces: tuple[Surface, ...] = ()
+        self._built: BuiltSurfaces | None = None
+        self._volume: Volume | None = None
+        self._hand_rests = QTimer(self, singleShot=True, interval=EDIT_PAUSE_MS)
+        self._hand_rests.timeout.connect(self._build_at_rest)
         self.risk: RiskFrames | None = None
         self.paint: RiskPaint | None = None
         self.body: CoarseCt | None = None
@@ -44,7 +52,7 @@ class SceneParts(QObject):
     @property
     def busy(self) -> bool:
         """Whether something is still being built."""
-        return self._builder.busy
+        return self._builder.busy or self._hand_rests.isActive()
 
     def take_over(self) -> None:
         """Build what belongs to the case that is open already."""
@@ -63,10 +71,12 @@ class SceneParts(QObject):
         if look.ct is None or volume is None:
             return
         wanted = masks if look.ct.liver_only else None
-        if self.body is not None and (self.body.source is not volume or self.body.masks is not wanted):
+        body = self.body
+        if body is not None and (body.source is not volume or (body.masks is None) is not (wanted is None)):
             self.body = None
+        is_stale = self.body is None or self.body.masks is not wanted
         what = "liver" if wanted is not None else "body"
-        if self.body is None and what not in self._asked:
+        if is_stale and what not in self._asked and not self._hand_rests.isActive():
             self._asked.add(what)
             self._builder.build_body(volume, wanted)
 
@@ -78,17 +88,34 @@ class SceneParts(QObject):
 
     def finalise(self) -> None:
         """Wait for what is being built and take no more."""
+        self._hand_rests.stop()
         self._builder.finalise()
 
     # ------------------------------------------------------------------ asking and taking over
 
     def _take_masks(self, masks: Masks | None) -> None:
-        self.surfaces, self.body, self.paint = (), None, None
-        self._asked.clear()
-        source = masks if masks is not None else self._session.volume
-        if source is not None:
-            self._builder.build_surfaces(source)
+        volume = self._session.volume
+        if volume is not None and volume is self._volume:
+            self._hand_rests.start()
+        else:
+            self._hand_rests.stop()
+            self._volume, self._built = volume, None
+            self.surfaces, self.body, self.paint = (), None, None
+            self._asked.clear()
+            self._build_surfaces()
         self._tell()
+
+    def _build_at_rest(self) -> None:
+        if QGuiApplication.mouseButtons() == Qt.MouseButton.NoButton:
+            self._build_surfaces()
+        else:  # the next stroke is being painted
+            self._hand_rests.start()
+
+    def _build_surfaces(self) -> None:
+        source = self._session.masks or self._session.volume
+        if source is not None:
+            self._builder.build_surfaces(source, self._built)
+        self.follow(self._session.display.style)
 
     def _take_assessment(self, assessment: Assessment | None) -> None:
         if assessment is None:
@@ -101,7 +128,11 @@ class SceneParts(QObject):
         session = self._session
         if source is session.masks or (session.masks is None and source is session.volume):
             self.surfaces = surfaces
-            self._asked.discard("paint")
+            self._built = BuiltSurfaces(source, surfaces) if isinstance(source, Masks) else None
+            if self.paint is not None and all(one.mesh.points_mm is not self.paint.points_mm for one in surfaces):
+                self.paint = None
+            if self.paint is None:
+                self._asked.discard("paint")
             self._tell()
 
     def _take_risk(self, source: RiskMap, frames: RiskFrames) -> None:

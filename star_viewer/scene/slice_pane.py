@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -21,8 +22,9 @@ from star_viewer.scene.annotations import (
 )
 from star_viewer.scene.cameras import ScreenMap, SliceCamera, build_screen_map, edge_letters
 from star_viewer.scene.colours import FAINT_TEXT, PLANE_COLOURS, Rgb
+from star_viewer.scene.mask_pen import MaskPen
 from star_viewer.scene.oblique import Plane, line_of
-from star_viewer.scene.orientation import SliceKind
+from star_viewer.scene.orientation import SliceKind, SlicePlane
 from star_viewer.scene.pane import UNCLAIMED, ZOOM_STEP, Pane
 from star_viewer.scene.pane_tool import PaneTool
 from star_viewer.scene.pen import Pen
@@ -74,11 +76,12 @@ class SlicePane(Pane):
         self._aimed_before_mm = session.crosshair_mm
         self._gripped = False
         self.pen = Pen(self)
-        self.tools: list[PaneTool] = [self.pen]
+        self.mask_pen = MaskPen(self)
+        self.tools: list[PaneTool] = [self.mask_pen, self.pen]
         self.setAccessibleName(f"{kind} slice view")
         self.setAccessibleDescription(
             "Up and Down change the slice, Page Up and Page Down by ten; plus and minus zoom; R resets; "
-            "Enter maximises. D, A, E, H, W and T draw: arrows then move the crosshair, Enter places a point."
+            "Enter maximises. D, A, E, H, W and T draw, P paints: arrows then move the crosshair, Enter places a point."
         )
 
     def set_plane(self, plane: Plane | None) -> None:
@@ -124,12 +127,29 @@ class SlicePane(Pane):
         there = self._plane.slice_index_of(np.array(plane.origin_mm))
         return there == self._plane.slice_index_of(np.array(self._session.crosshair_mm))
 
+    @property
+    def grid_axis(self) -> int | None:
+        """The grid axis that the slice lies across, ``None`` on a slice across the grid."""
+        return self._plane.normal_axis if isinstance(self._plane, SlicePlane) else None
+
+    @property
+    def pixels_per_mm(self) -> float:
+        """How large a millimetre is on this widget."""
+        return 1.0 if self._plane is None else 1.0 / self.screen_map(self._plane).mm_per_pixel
+
     def pixel_of(self, point_mm: PointMm) -> QPointF:
         """Return where a point of the patient lies on this widget."""
         if self._plane is None:
             return QPointF()
         u_mm, v_mm = self._plane.to_screen_mm(np.array(point_mm))
         return QPointF(*self.screen_map(self._plane).to_pixel(float(u_mm), float(v_mm)))
+
+    def pixels_of(self, path_mm: Sequence[PointMm]) -> list[QPointF]:
+        """Return where the points of a path lie on this widget."""
+        if self._plane is None:
+            return [QPointF()] * len(path_mm)
+        screen = self.screen_map(self._plane)
+        return [QPointF(*screen.to_pixel(u, v)) for u, v in self._plane.to_screen_mm(np.array(path_mm)).tolist()]
 
     def on_slice(self, point_mm: PointMm) -> PointMm:
         """Return a point's place on the slice that is shown."""
@@ -262,10 +282,10 @@ class SlicePane(Pane):
                 self._pan(moved)
 
     def on_wheel(self, steps: int, event: QWheelEvent) -> None:
-        """Scroll; with Ctrl zoom about the cursor."""
+        """Scroll; with Ctrl zoom about the cursor, with Shift change the brush that is in hand."""
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.zoom(ZOOM_STEP**steps, event.position())
-        else:
+        elif not (event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self.mask_pen.wheel(steps)):
             self.scroll_by(steps)
 
     def on_key(self, key: Qt.Key) -> bool:

@@ -49,12 +49,26 @@ _RECIPES = {
 }
 
 
-def build_mask_surfaces(masks: Masks) -> tuple[Surface, ...]:
-    """Build a surface for each structure that 3D shows and that is present."""
+@dataclass(frozen=True, slots=True, eq=False)
+class BuiltSurfaces:
+    """Surfaces and the masks that they were built from."""
+
+    masks: Masks
+    surfaces: tuple[Surface, ...]
+
+
+def build_mask_surfaces(masks: Masks, before: BuiltSurfaces | None = None) -> tuple[Surface, ...]:
+    """Build a surface for each structure that 3D shows and that is present; what did not change since is kept."""
     from star_viewer.scene.mesh_filters import build_mesh_of  # loads VTK: in the worker, not at start-up
 
+    changed = _find_changed(masks, before)
+    kept = {} if before is None else {surface.name: surface for surface in before.surfaces}
     surfaces = []
     for structure, recipe in _RECIPES.items():
+        if not changed & structure:
+            if structure.name in kept:
+                surfaces.append(kept[structure.name])
+            continue
         inside = masks.mask_of(structure)
         box = _padded_box(inside)
         if box is None:
@@ -64,6 +78,16 @@ def build_mask_surfaces(masks: Masks) -> tuple[Surface, ...]:
         if mesh is not None:
             surfaces.append(Surface(structure.name or "", mesh, recipe.colour, recipe.opacity))
     return tuple(surfaces)
+
+
+def _find_changed(masks: Masks, before: BuiltSurfaces | None) -> int:
+    """Return the bits of the structures whose voxels changed; slice by slice, so that no copy of all is made."""
+    if before is None or before.masks.geometry != masks.geometry:
+        return int(sum(_RECIPES))
+    changed = 0
+    for now, then in zip(masks.bits, before.masks.bits, strict=True):
+        changed |= int(np.bitwise_or.reduce(now ^ then, axis=None))
+    return changed
 
 
 def build_body_surfaces(volume: Volume) -> tuple[Surface, ...]:

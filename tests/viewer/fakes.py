@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from star_core.errors import NotCtError
+from star_core.imaging.editing.patch import build_patch
 from star_core.types import (
     CAUSES,
     Assessment,
@@ -24,7 +25,9 @@ from star_core.types import (
     RegionRisk,
     Severity,
     Sex,
+    Structure,
 )
+from star_viewer.jobs.mask_requests import ExportSegmentation, FindLiver, FoundLiver, ListLiverMethods
 from star_viewer.jobs.requests import (
     ActivateModel,
     AssessCase,
@@ -140,6 +143,16 @@ def build_full_assessment(case: Case) -> Assessment:
     )
 
 
+def build_found_liver(case: Case) -> FoundLiver:
+    """The left two thirds of the liver that is drawn."""
+    assert case.masks is not None
+    liver = case.masks.mask_of(Structure.LIVER)
+    liver[:, :, : liver.shape[2] // 3] = False
+    patch = build_patch(Structure.LIVER, (0, 0, 0), np.zeros_like(liver), liver)
+    estimated = Finding(code="liver-estimated", severity=Severity.WARNING, message="The liver was found by a program.")
+    return FoundLiver(liver=patch, volume_ml=900.0, findings=(estimated,))
+
+
 class FakeTasks:
     """Answers like ``jobs.tasks.Tasks``; some folder names make it misbehave in the worker."""
 
@@ -165,6 +178,13 @@ class FakeTasks:
                 return (FakeModel("star"), FakeModel("ours", "Ours", False, False, "local"))
             case ActivateModel() | InstallModel():
                 return (FakeModel("star", is_active=False), FakeModel("ours", "Ours", False, True, "local"))
+            case ListLiverMethods():
+                return ("classical",)
+            case FindLiver():
+                return build_found_liver(self._case)
+            case ExportSegmentation():
+                request.path.write_bytes(b"DICM")
+                return request.path
         raise ValueError(type(request).__name__)
 
     def _open(self, request: OpenCase, progress: ProgressCallback) -> Case:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from star_core.errors import SegmentationError
 from star_core.imaging.editing.patch import MaskPatch, build_patch
@@ -16,11 +18,13 @@ from star_core.types import BoolArray, DoubleArray, Geometry, Masks, PointMm, St
 class Brush:
     """Radius in mm; ``slice_axis`` 0..2 keeps it on one slice of that grid axis, ``None`` makes it a ball.
 
+    ``plane_normal`` (LPS, of length 1) keeps a ball on the plane through the stroke: a slice across the grid.
     With ``hu_range`` only voxels with grey values in it are changed. ``erases`` takes away instead of adding.
     """
 
     radius_mm: float
     slice_axis: int | None = None
+    plane_normal: PointMm | None = None
     hu_range: tuple[float, float] | None = None
     erases: bool = False
 
@@ -57,18 +61,38 @@ def _sweep(geometry: Geometry, path_mm: DoubleArray, brush: Brush) -> tuple[tupl
     if brush.slice_axis is not None:
         reach[brush.slice_axis] = 0.0
         places[:, brush.slice_axis] = np.rint(places[:, brush.slice_axis])
-    last = np.array(geometry.shape) - 1
-    # A voxel more on each side: the axes of a sheared grid are not at right angles.
-    low = np.clip(np.floor(places.min(axis=0) - reach), 0, last).astype(int)
-    high = np.clip(np.ceil(places.max(axis=0) + reach), 0, last).astype(int)
-    grid = np.stack(np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high, strict=True)), indexing="ij"), axis=-1)
-    points = geometry.index_to_lps(grid.astype(np.float64))
-    line = geometry.index_to_lps(places)
-    near = np.zeros(points.shape[:3], dtype=bool)
-    for first, second in zip(line[:-1] if len(line) > 1 else line, line[1:] if len(line) > 1 else line, strict=True):
-        near |= _distance_mm(points, first, second) <= brush.radius_mm
+    low, high = _box_around(places, reach, geometry)
+    near = np.zeros(high - low + 1, dtype=bool)
+    pieces = list(pairwise(places)) if len(places) > 1 else [(places[0], places[0])]
+    for piece in pieces:
+        first, last = _box_around(np.array(piece), reach, geometry)
+        grid = np.stack(np.meshgrid(*(np.arange(a, b + 1.0) for a, b in zip(first, last, strict=True)), indexing="ij"))
+        points_mm = geometry.index_to_lps(np.moveaxis(grid, 0, -1))
+        start_mm, end_mm = geometry.index_to_lps(np.array(piece))
+        inside = _distance_mm(points_mm, start_mm, end_mm) <= brush.radius_mm
+        if brush.plane_normal is not None:
+            inside &= _lies_on_plane(points_mm, start_mm, np.array(brush.plane_normal), geometry)
+        near[tuple(slice(a, b + 1) for a, b in zip(first - low, last - low, strict=True))] |= inside
     z, y, x = (int(at) for at in low)
     return (z, y, x), near
+
+
+def _box_around(
+    places: DoubleArray, reach: DoubleArray, geometry: Geometry
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first and last voxel of the box within ``reach`` of places (n, 3), clipped to the grid."""
+    # Whole voxels on each side: the axes of a sheared grid are not at right angles.
+    last = np.array(geometry.shape) - 1
+    low = np.clip(np.floor(places.min(axis=0) - reach), 0, last).astype(np.int64)
+    high = np.clip(np.ceil(places.max(axis=0) + reach), 0, last).astype(np.int64)
+    return low, high
+
+
+def _lies_on_plane(points_mm: DoubleArray, on_mm: DoubleArray, normal: DoubleArray, geometry: Geometry) -> BoolArray:
+    """Tell which points (..., 3) belong to a plane: one voxel thick along the grid axis nearest to its normal."""
+    thickness_mm = float(np.abs(normal @ geometry.affine_lps[:3, :3]).max())
+    on_plane: BoolArray = np.abs((points_mm - on_mm) @ normal) <= 0.5 * thickness_mm
+    return on_plane
 
 
 def _distance_mm(points: DoubleArray, first: DoubleArray, second: DoubleArray) -> DoubleArray:

@@ -110,6 +110,30 @@ def test_a_flat_brush_stays_on_its_slice_and_fills_the_stroke() -> None:
     assert not mask[12, 24].any()
 
 
+def test_a_flat_brush_stays_on_a_slice_across_the_grid() -> None:
+    slope = np.sqrt(0.5)
+    brush = Brush(radius_mm=10.0, plane_normal=(slope, 0.0, -slope))
+    mask = apply_patch(nothing(), paint(nothing(), volume_of(0), LIVER, [(0.0, 0.0, 0.0)], brush)).mask_of(LIVER)
+    x_mm, _, z_mm = GRID.index_to_lps(np.argwhere(mask).astype(np.float64)).T
+    assert np.abs(x_mm - z_mm).max() <= 1.0 + 1e-9
+    assert mask.any(axis=(0, 2)).sum() == 21
+    assert mask.any(axis=(1, 2)).sum() == 7
+
+
+def test_a_long_stroke_is_the_sum_of_its_pieces() -> None:
+    stroke: list[PointMm] = [(-12.0, -9.0, -8.0), (3.0, 7.0, 4.0), (10.0, -4.0, 10.0)]
+    whole = apply_patch(nothing(), paint(nothing(), volume_of(0), LIVER, stroke, Brush(radius_mm=4.0)))
+    dense: list[PointMm] = [
+        (float(x), float(y), float(z))
+        for a, b in ((0, 1), (1, 2))
+        for x, y, z in np.linspace(stroke[a], stroke[b], 100)
+    ]
+    pieces = nothing()
+    for point in dense:
+        pieces = apply_patch(pieces, paint(pieces, volume_of(0), LIVER, [point], Brush(radius_mm=4.0)))
+    assert dice(whole.mask_of(LIVER), pieces.mask_of(LIVER)) > 0.99
+
+
 def test_an_eraser_takes_away_and_a_gate_of_hu_holds_the_brush() -> None:
     full = masks_of(np.ones(GRID.shape, dtype=bool))
     erased = apply_patch(full, paint(full, volume_of(0), LIVER, [(0.0, 0.0, 0.0)], Brush(radius_mm=5.0, erases=True)))
