@@ -52,6 +52,7 @@ from star_core.api.network import (
     send_files,
     send_studies,
 )
+from star_core.api.segments import find_ct_file, write_segments
 from star_core.api.studies import (
     continue_import,
     count_deleted,
@@ -95,6 +96,7 @@ __all__ = [
     "evaluate_model",
     "explain_attention",
     "fetch_collection",
+    "find_ct_file",
     "find_liver",
     "find_scan",
     "find_series",
@@ -143,6 +145,7 @@ __all__ = [
     "write_phantom_cohort",
     "write_record_cohort",
     "write_report",
+    "write_segments",
     "write_tcia_cohort",
     "write_twin_cohort",
 ]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from star_core.errors import SegmentationError
 from star_core.imaging.centring import find_portal_bifurcation
 from star_core.imaging.geometry import crop_to, shrink_mask
+from star_core.imaging.presence import require_liver
 from star_core.types import (
     BoolArray,
     CouinaudLandmarks,
@@ -72,9 +72,7 @@ def find_landmarks(masks: Masks) -> CouinaudLandmarks:
     SegmentationError
         When there is no liver.
     """
-    liver = masks.mask_of(Structure.LIVER)
-    if not liver.any():
-        raise SegmentationError("There is no liver to cut into segments.", remedy="Segment the liver first.")
+    liver = require_liver(masks, "to cut into segments")
     fork = find_portal_bifurcation(masks.mask_of(Structure.PORTAL_VEINS), liver, masks.geometry)
     finder = _Finder(masks)
     finder.place_cava()
