@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QMenuBar, QWidget
 
 from star_core.imaging.annotations import AnnotationKind
 from star_viewer.action_spec import ActionSpec
+from star_viewer.anatomy_specs import ANATOMY_SPECS
 from star_viewer.display import WindowPreset
 from star_viewer.session import Session
 from star_viewer.view_specs import PRESET_NAMES, VIEW_SPECS
@@ -72,6 +73,7 @@ SPECS = (
     *VIEW_SPECS,
     ActionSpec("theme", "View", "Dark or light", "Switch dark and light", "Ctrl+L", "mdi6.theme-light-dark"),
     *_DRAWING,
+    *ANATOMY_SPECS,
     ActionSpec("palette", "Help", "Find an action…", "Type to find any action; Return runs it", "Ctrl+K"),
     ActionSpec("keys", "Help", "Keys", "Show all keys, by group", "?"),
     ActionSpec("about", "Help", "About STAR Viewer", "What this program is"),

@@ -29,6 +29,7 @@ from star_viewer.pacs import NetworkRunners, Pacs
 from star_viewer.panels.findings import findings_of
 from star_viewer.picturing import Picturing, build_film_runner
 from star_viewer.receiving import Receiving
+from star_viewer.resecting import Resecting
 from star_viewer.serverbook import ServerBook
 from star_viewer.session import IncidenceMode, Session
 from star_viewer.settings import SettingsStore, Theme
@@ -94,6 +95,7 @@ class StarApp(QObject):
         self.picturing = Picturing(self.window, self.session, self.viewing, film_runner, self._open)
         self.keeping = Keeping(self.window, self.session, self.workflow, Keeper(self))
         self.editing = Editing(self.window, self.session, self.workflow, self.keeping)
+        self.resecting = Resecting(self.window, self.session, self.workflow, self.editing.structures)
         self.filing = Filing(self.session, self.workflow, self.shelf, self.keeping, self.window)
         self._connect_actions()
         self._connect_workflow()
@@ -115,6 +117,7 @@ class StarApp(QObject):
         """End everything that runs beside the window."""
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
         self.editing.close()
+        self.resecting.close()
         self.keeping.close()
         self.copying.close()
         self.picturing.close()
@@ -317,6 +320,8 @@ class StarApp(QObject):
             parts.append(f"risk {reading.risk_percent_per_10ml:.2f} % per 10 ml{unit}")
         if reading.structure:
             parts.append(reading.structure)
+        if reading.segment:
+            parts.append(f"segment {reading.segment}")
         self.window.reading.setText(" · ".join(parts))
 
     # ------------------------------------------------------------------ looks

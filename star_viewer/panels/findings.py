@@ -22,6 +22,7 @@ class FindingsPanel(QScrollArea):
         self.setAccessibleName("Findings")
         session.assessment_changed.connect(self._show)
         session.volume_changed.connect(self._show)
+        session.anatomy.segments_changed.connect(self._show)
         self._show()
 
     def _show(self, *_: object) -> None:
@@ -42,7 +43,10 @@ class FindingsPanel(QScrollArea):
 
 def findings_of(session: Session) -> tuple[Finding, ...]:
     """Return what is known about the open case at this moment."""
+    segments = session.anatomy.segments
+    inside = () if segments is None else segments.findings
     if session.assessment is not None:
-        return session.assessment.findings
+        told = session.assessment.findings
+        return (*told, *(finding for finding in inside if finding not in told))
     volume, masks = session.volume, session.masks
-    return (*(volume.findings if volume else ()), *(masks.findings if masks else ()))
+    return (*(volume.findings if volume else ()), *(masks.findings if masks else ()), *inside)

@@ -14,11 +14,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from star_core.types import Assessment, RegionRisk
+from star_core.types import Assessment, CouinaudSegments, RegionRisk
 from star_viewer.session import IncidenceMode, Session
 from star_viewer.theme import GRID
 
-_HEADINGS = ("Region", "ml", "risk, %")
+_HEADINGS = ("Region", "ml", "risk, %", "liver, ml (%)")
+_IN_LIVER = 3
 
 
 class RegionsPanel(QWidget):
@@ -38,7 +39,7 @@ class RegionsPanel(QWidget):
         self.table.setAccessibleName("Risk by region")
         self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        for column in (1, 2):
+        for column in (1, 2, _IN_LIVER):
             self.table.horizontalHeader().setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         note = QLabel("Parts by distance, and segments, each add up to the first row. Location is unvalidated.")
         note.setProperty("role", "faint")
@@ -48,6 +49,7 @@ class RegionsPanel(QWidget):
         layout.addWidget(self.table)
         layout.addWidget(note)
         session.assessment_changed.connect(self._take)
+        session.anatomy.segments_changed.connect(self._show_segments)
         session.year_changed.connect(self._show)
         session.incidence_mode_changed.connect(self._show)
         self._take(session.assessment)
@@ -59,6 +61,17 @@ class RegionsPanel(QWidget):
             self._set(row, 0, region.name)
             self._set(row, 1, f"{region.volume_ml:.0f}")
         self._show()
+        self._show_segments(self._session.anatomy.segments)
+
+    def _show_segments(self, segments: CouinaudSegments | None) -> None:
+        """Show each segment's part of the CT's whole liver, also where a tumour or a resection leaves less at risk."""
+        shown = {} if segments is None else segments.volumes_ml()
+        whole_ml = sum(shown.values())
+        volumes = {f"Segment {segment}": volume_ml for segment, volume_ml in shown.items()}
+        for row, region in enumerate(self._regions):
+            volume_ml = volumes.get(region.name)
+            share = "" if volume_ml is None or not whole_ml else f"{volume_ml:.0f} ({100 * volume_ml / whole_ml:.0f})"
+            self._set(row, _IN_LIVER, share)
 
     def _show(self, *_: object) -> None:
         for row, region in enumerate(self._regions):
