@@ -5,7 +5,7 @@ Values and signals, as :mod:`star_viewer.session` holds them; views ask for chan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Generic, TypeVar
@@ -36,6 +36,7 @@ class Anatomy(QObject):
         self._landmarks: CouinaudLandmarks | None = None
         self._dragged: CouinaudLandmarks | None = None
         self._segments: CouinaudSegments | None = None
+        self._segment_volumes: Mapping[Segment, float] = {}
         self._chosen = Landmark.BIFURCATION
         self._plane: CuttingPlane | None = None
         self._removed: frozenset[Segment] = frozenset()
@@ -81,10 +82,15 @@ class Anatomy(QObject):
         """The segments on the CT's grid, or ``None`` while there are none."""
         return self._segments
 
-    def set_segments(self, segments: CouinaudSegments | None) -> None:
-        """Take over segments that were worked out."""
+    @property
+    def segment_volumes_ml(self) -> Mapping[Segment, float]:
+        """The volume of every segment on the CT's grid, empty while there are none."""
+        return self._segment_volumes
+
+    def set_segments(self, segments: CouinaudSegments | None, volumes_ml: Mapping[Segment, float]) -> None:
+        """Take over segments that were worked out, with their volumes: counting voxels would hold the window up."""
         if segments is not self._segments:
-            self._segments = segments
+            self._segments, self._segment_volumes = segments, volumes_ml
             self.segments_changed.emit(segments)
 
     @property

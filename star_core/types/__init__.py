@@ -15,7 +15,15 @@ from star_core.types.basics import (
     ProgressCallback,
     ignore_progress,
 )
-from star_core.types.couinaud import SEGMENTS, CouinaudLandmarks, CouinaudSegments, Landmark, LandmarkOrigin, Segment
+from star_core.types.couinaud import (
+    SEGMENTS,
+    CouinaudLandmarks,
+    CouinaudSegments,
+    Landmark,
+    LandmarkOrigin,
+    Segment,
+    count_labels,
+)
 from star_core.types.findings import Finding, Severity
 from star_core.types.images import STRUCTURES, Acquisition, Masks, Structure, Volume
 from star_core.types.model_input import CentringRule, FollowUpInput, ModelInput
@@ -71,5 +79,6 @@ __all__ = [
     "Sex",
     "Structure",
     "Volume",
+    "count_labels",
     "ignore_progress",
 ]

@@ -68,6 +68,14 @@ class CouinaudLandmarks:
         )
 
 
+def count_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return how many voxels of (D, H, W) have each label, 0 first; slice by slice, so that no copy is large."""
+    counts = np.zeros(len(SEGMENTS) + 1, dtype=np.int64)
+    for section in labels:
+        counts += np.bincount(section.ravel(), minlength=len(counts))
+    return counts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CouinaudSegments:
     """The liver cut into segments: ``labels`` is uint8 (D, H, W), 0 outside, 1..8 in the order of ``SEGMENTS``."""
@@ -84,7 +92,7 @@ class CouinaudSegments:
 
     def volumes_ml(self) -> dict[Segment, float]:
         """Return the volume of every segment in millilitres."""
-        counts = np.bincount(self.labels.ravel(), minlength=len(SEGMENTS) + 1)[1:]
+        counts = count_labels(self.labels)[1:]
         return {segment: float(n) * self.geometry.voxel_volume_ml for segment, n in zip(SEGMENTS, counts, strict=True)}
 
     def segment_at(self, index: tuple[int, int, int]) -> Segment | None:

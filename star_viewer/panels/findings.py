@@ -18,6 +18,7 @@ class FindingsPanel(QScrollArea):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self._shown: tuple[Finding, ...] = ()
         self.setWidgetResizable(True)
         self.setAccessibleName("Findings")
         session.assessment_changed.connect(self._show)
@@ -26,10 +27,13 @@ class FindingsPanel(QScrollArea):
         self._show()
 
     def _show(self, *_: object) -> None:
+        findings = findings_of(self._session)
+        if findings == self._shown and self.widget() is not None:
+            return  # segments change while a hand moves
+        self._shown = findings
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setContentsMargins(GRID, GRID, GRID, GRID)
-        findings = findings_of(self._session)
         for finding in sorted(findings, key=lambda finding: _ORDER.index(finding.severity)):
             label = QLabel(f"{finding.severity.value}: {finding.message}")
             label.setProperty("role", _ROLES[finding.severity])

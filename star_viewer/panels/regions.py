@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from star_core.types import Assessment, CouinaudSegments, RegionRisk
+from star_core.types import Assessment, RegionRisk
 from star_viewer.session import IncidenceMode, Session
 from star_viewer.theme import GRID
 
@@ -49,7 +49,7 @@ class RegionsPanel(QWidget):
         layout.addWidget(self.table)
         layout.addWidget(note)
         session.assessment_changed.connect(self._take)
-        session.anatomy.segments_changed.connect(self._show_segments)
+        session.anatomy.segments_changed.connect(lambda _: self._show_segments())
         session.year_changed.connect(self._show)
         session.incidence_mode_changed.connect(self._show)
         self._take(session.assessment)
@@ -61,11 +61,11 @@ class RegionsPanel(QWidget):
             self._set(row, 0, region.name)
             self._set(row, 1, f"{region.volume_ml:.0f}")
         self._show()
-        self._show_segments(self._session.anatomy.segments)
+        self._show_segments()
 
-    def _show_segments(self, segments: CouinaudSegments | None) -> None:
+    def _show_segments(self) -> None:
         """Show each segment's part of the CT's whole liver, also where a tumour or a resection leaves less at risk."""
-        shown = {} if segments is None else segments.volumes_ml()
+        shown = self._session.anatomy.segment_volumes_ml
         whole_ml = sum(shown.values())
         volumes = {f"Segment {segment}": volume_ml for segment, volume_ml in shown.items()}
         for row, region in enumerate(self._regions):

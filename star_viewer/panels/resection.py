@@ -167,7 +167,7 @@ class ResectionPanel(QScrollArea):
         self._enable_remove()
 
     def _show_segments(self, segments: CouinaudSegments | None) -> None:
-        volumes = {} if segments is None else segments.volumes_ml()
+        volumes = self._anatomy.segment_volumes_ml
         for segment, check in self.checks.items():
             check.setEnabled(volumes.get(segment, 0.0) > 0.0)
             check.setToolTip(f"{volumes[segment]:.0f} ml" if segment in volumes else "")

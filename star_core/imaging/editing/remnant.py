@@ -132,7 +132,9 @@ def measure_remnant(masks: Masks) -> RemnantVolumes:
     voxel_ml = masks.geometry.voxel_volume_ml
     liver, tumour = np.uint8(Structure.LIVER), np.uint8(Structure.TUMOUR)
     remnant = np.uint8(Structure.REMNANT if masks.known & Structure.REMNANT else Structure.LIVER)
-    counts = np.bincount(masks.bits.ravel(), minlength=256).astype(np.float64)
+    counts = np.zeros(256)
+    for section in masks.bits:  # slice by slice, so that no copy is large
+        counts += np.bincount(section.ravel(), minlength=256)
     values = np.arange(256, dtype=np.uint8)
 
     def volume_ml(chosen: BoolArray) -> float:

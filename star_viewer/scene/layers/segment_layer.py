@@ -17,6 +17,7 @@ from star_viewer.scene.vtk_data import build_image, build_lookup_table, planar_t
 _BORDER = len(SEGMENTS) + 1
 _BORDER_COLOUR = (235, 240, 245)
 _FILL_SHARE = 0.6
+_LAYERS = (1, 3)
 
 
 class SegmentLayer:
@@ -27,23 +28,20 @@ class SegmentLayer:
         self._cutter = Cutter(0.0)
         self._mapper = vtkImageSliceMapper()
         self._mapper.BorderOn()
-        self._slice = vtkImageSlice()
-        self._slice.SetMapper(self._mapper)
-        look = self._slice.GetProperty()
-        look.SetInterpolationTypeToNearest()
-        look.SetLayerNumber(1)
-        look.UseLookupTableScalarRangeOn()
-        self._slice.VisibilityOff()
+        # The fill lies beneath the risk, whose colours must stay what they are; the borders lie above it.
+        self._fill, self._border = (_build_slice(self._mapper, layer) for layer in _LAYERS)
         self._shown: tuple[object, ...] = ()
         self._opacity = -1.0
         self._to_screen = np.eye(3)
-        renderer.AddViewProp(self._slice)
+        for part in (self._fill, self._border):
+            renderer.AddViewProp(part)
 
     def update(self, state: SceneState) -> None:
         """Follow the segments, the slice and the opacity."""
         style = state.display.segments
         if state.segments is None or state.volume is None or not style.visible:
-            self._slice.VisibilityOff()
+            for part in (self._fill, self._border):
+                part.VisibilityOff()
             self._shown = ()
             return
         plane, slice_index = state.planes[self._kind], state.slice_index(self._kind)
@@ -54,11 +52,24 @@ class SegmentLayer:
             self._mapper.SetInputData(build_image(mark_borders(cut.pixels)))
             self._to_screen, self._shown = cut.to_screen, wanted
         if style.opacity != self._opacity:
-            self._slice.GetProperty().SetLookupTable(build_lookup_table(_build_colours(style.opacity), float(_BORDER)))
+            for part, colours in zip((self._fill, self._border), _build_colours(style.opacity), strict=True):
+                part.GetProperty().SetLookupTable(build_lookup_table(colours, float(_BORDER)))
             self._opacity = style.opacity
         turn = to_turn_matrix(state.slice_cameras[self._kind].turn)
-        self._slice.SetUserMatrix(planar_to_matrix4(turn @ self._to_screen))
-        self._slice.VisibilityOn()
+        for part in (self._fill, self._border):
+            part.SetUserMatrix(planar_to_matrix4(turn @ self._to_screen))
+            part.VisibilityOn()
+
+
+def _build_slice(mapper: vtkImageSliceMapper, layer: int) -> vtkImageSlice:
+    part = vtkImageSlice()
+    part.SetMapper(mapper)
+    look = part.GetProperty()
+    look.SetInterpolationTypeToNearest()
+    look.SetLayerNumber(layer)
+    look.UseLookupTableScalarRangeOn()
+    part.VisibilityOff()
+    return part
 
 
 def mark_borders(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -71,9 +82,10 @@ def mark_borders(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return marked
 
 
-def _build_colours(opacity: float) -> NDArray[np.uint8]:
-    colours = np.zeros((_BORDER + 1, 4), dtype=np.uint8)
+def _build_colours(opacity: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the RGBA tables of the fill and of the borders."""
+    fill, border = np.zeros((2, _BORDER + 1, 4), dtype=np.uint8)
     for number, segment in enumerate(SEGMENTS, start=1):
-        colours[number] = (*SEGMENT_COLOURS[segment], round(255 * _FILL_SHARE * opacity))
-    colours[_BORDER] = (*_BORDER_COLOUR, round(255 * min(1.0, 1.3 * opacity)))
-    return colours
+        fill[number] = (*SEGMENT_COLOURS[segment], round(255 * _FILL_SHARE * opacity))
+    border[_BORDER] = (*_BORDER_COLOUR, round(255 * min(1.0, 1.3 * opacity)))
+    return fill, border
