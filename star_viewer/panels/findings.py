@@ -18,7 +18,7 @@ class FindingsPanel(QScrollArea):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._shown: tuple[Finding, ...] = ()
+        self._shown: tuple[object, ...] = ()
         self.setWidgetResizable(True)
         self.setAccessibleName("Findings")
         session.assessment_changed.connect(self._show)
@@ -28,9 +28,9 @@ class FindingsPanel(QScrollArea):
 
     def _show(self, *_: object) -> None:
         findings = findings_of(self._session)
-        if findings == self._shown and self.widget() is not None:
+        if (findings, self._session.volume is None) == self._shown:
             return  # segments change while a hand moves
-        self._shown = findings
+        self._shown = (findings, self._session.volume is None)
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setContentsMargins(GRID, GRID, GRID, GRID)

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from star_core.types import Assessment, RegionRisk
+from star_core.types import SEGMENTS, Assessment, RegionRisk
 from star_viewer.session import IncidenceMode, Session
 from star_viewer.theme import GRID
 
@@ -49,19 +49,30 @@ class RegionsPanel(QWidget):
         layout.addWidget(self.table)
         layout.addWidget(note)
         session.assessment_changed.connect(self._take)
-        session.anatomy.segments_changed.connect(lambda _: self._show_segments())
+        session.anatomy.segments_changed.connect(lambda _: self._take(session.assessment))
         session.year_changed.connect(self._show)
         session.incidence_mode_changed.connect(self._show)
         self._take(session.assessment)
 
     def _take(self, assessment: Assessment | None) -> None:
-        self._regions = () if assessment is None else (*assessment.regions, *assessment.segments)
+        self._regions = () if assessment is None else (*assessment.regions, *self._segments_of(assessment))
         self.table.setRowCount(len(self._regions))
         for row, region in enumerate(self._regions):
             self._set(row, 0, region.name)
             self._set(row, 1, f"{region.volume_ml:.0f}")
         self._show()
         self._show_segments()
+
+    def _segments_of(self, assessment: Assessment) -> tuple[RegionRisk, ...]:
+        """Return the segments with tissue at risk, and with none those that the scan shows and that are removed."""
+        at_risk = {region.name: region for region in assessment.segments}
+        years = len(assessment.forecast.overall_survival)
+        for segment, volume_ml in self._session.anatomy.segment_volumes_ml.items():
+            name = f"Segment {segment}"
+            if volume_ml > 0.0 and at_risk and name not in at_risk:
+                at_risk[name] = RegionRisk(name=name, volume_ml=0.0, cumulative_incidence=np.zeros(years))
+        order = [f"Segment {segment}" for segment in SEGMENTS]
+        return tuple(at_risk[name] for name in order if name in at_risk)
 
     def _show_segments(self) -> None:
         """Show each segment's part of the CT's whole liver, also where a tumour or a resection leaves less at risk."""

@@ -150,7 +150,9 @@ class ResectionPanel(QScrollArea):
             self.remnant.setText("")
             self.volumes.setText(_NO_LIVER)
             return
-        self.remnant.setText(f"Remnant {volumes.remnant_ml:.0f} ml · {100 * volumes.share:.0f} %")
+        is_planned = self._anatomy.plane is not None or bool(self._anatomy.removed)
+        name = "Planned remnant" if is_planned else "Remnant"
+        self.remnant.setText(f"{name}: {volumes.remnant_ml:.0f} ml · {100 * volumes.share:.0f} %")
         self.volumes.setText(
             f"of the functional liver: {volumes.liver_ml:.0f} ml less {volumes.tumour_ml:.0f} ml of tumour"
         )

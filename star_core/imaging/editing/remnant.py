@@ -74,8 +74,8 @@ def cut_by_segments(masks: Masks, segments: CouinaudSegments, removed: Collectio
     SegmentationError
         When there is no liver, or nothing of it would remain.
     """
-    goes = np.array([False, *(segment in removed for segment in SEGMENTS)])
-    return _to_remnant(masks, ~goes[segments.labels])
+    stays = np.array([True, *(segment not in removed for segment in SEGMENTS)])
+    return _to_remnant(masks, np.stack([stays[section] for section in segments.labels]))
 
 
 def keep_whole_liver(masks: Masks) -> MaskPatch:
@@ -119,7 +119,9 @@ class RemnantMeter:
 
     def measure_segments(self, segments: CouinaudSegments, removed: Collection[Segment]) -> RemnantVolumes:
         """Return the volumes that removing segments would give; see :func:`cut_by_segments`."""
-        counts = np.bincount(segments.labels[self._tissue], minlength=len(SEGMENTS) + 1)
+        counts = np.zeros(len(SEGMENTS) + 1, dtype=np.int64)
+        for section, tissue in zip(segments.labels, self._tissue, strict=True):
+            counts += np.bincount(section[tissue], minlength=len(counts))
         stays = [True, *(segment not in removed for segment in SEGMENTS)]
         return self._with_remnant(int(counts[stays].sum()))
 

@@ -79,7 +79,10 @@ def test_segments_stand_with_their_part_of_the_whole_liver(session: Session, pan
     session.anatomy.set_segments(segments, segments.volumes_ml())
     volumes = segments.volumes_ml()
     share = 100 * volumes[Segment.II] / sum(volumes.values())
-    assert _column(panel, 3)[-1] == f"{volumes[Segment.II]:.0f} ({share:.0f})"
+    row = _column(panel, 0).index("Segment II")
+    assert _column(panel, 3)[row] == f"{volumes[Segment.II]:.0f} ({share:.0f})"
     assert _column(panel, 3)[0] == ""
+    assert _column(panel, 2)[_column(panel, 0).index("Segment V")] == "0.00"  # removed: it cannot recur
     session.anatomy.set_segments(None, {})
     assert _column(panel, 3)[-1] == ""
+    assert _column(panel, 0)[-1] == "Segment II"
