@@ -16,7 +16,7 @@ from star_core.types import STRUCTURES, Segment, Structure
 Rgb = tuple[int, int, int]
 STRUCTURE_COLOURS: dict[Structure, Rgb] = {
     Structure.LIVER: (122, 214, 208),
-    Structure.REMNANT: (190, 200, 208),
+    Structure.REMNANT: (244, 230, 140),
     Structure.HEPATIC_VEINS: (82, 146, 226),
     Structure.PORTAL_VEINS: (172, 146, 232),
     Structure.TUMOUR: (152, 222, 104),

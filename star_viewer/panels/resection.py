@@ -160,6 +160,7 @@ class ResectionPanel(QScrollArea):
     def _show_plane(self, plane: CuttingPlane | None) -> None:
         for button in (self.flip, self.away, self.cut):
             button.setEnabled(plane is not None)
+        self._show_volumes(self._anatomy.volumes)
 
     def _show_removed(self, removed: frozenset[Segment]) -> None:
         for segment, check in self.checks.items():
@@ -167,6 +168,7 @@ class ResectionPanel(QScrollArea):
         named = [name for name, segments in PRESETS.items() if segments == removed]
         self.preset.setCurrentIndex(self.preset.findText(named[0]) if named else 0)
         self._enable_remove()
+        self._show_volumes(self._anatomy.volumes)
 
     def _show_segments(self, segments: CouinaudSegments | None) -> None:
         volumes = self._anatomy.segment_volumes_ml

@@ -42,10 +42,11 @@ def test_volumes_follow_the_plane_and_cutting_gives_what_was_told(qtbot: QtBot, 
     qtbot.waitUntil(lambda: not star.editing.resection.is_busy)
     told = session.anatomy.volumes
     assert told is not None
-    assert f"{told.remnant_ml:.0f} ml" in panel.remnant.text()
+    assert panel.remnant.text().startswith(f"Planned remnant: {told.remnant_ml:.0f} ml")
     with qtbot.waitSignal(star.editing.structures.settled):
         panel.cut.click()
     assert remnant_ml(session) == pytest.approx(told.remnant_ml, rel=1e-3)
+    assert panel.remnant.text().startswith(f"Remnant: {told.remnant_ml:.0f} ml")
     assert session.history.undo_text == "cut the liver by a plane"
     assert session.anatomy.plane is None
     with qtbot.waitSignal(star.editing.structures.settled):
