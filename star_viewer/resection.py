@@ -36,8 +36,9 @@ class Resection(QObject):
         session.masks_changed.connect(self._follow)
         session.case_closing.connect(self._forget)
         anatomy = self._anatomy
-        for signal in (anatomy.plane_changed, anatomy.removed_changed, anatomy.segments_changed):
+        for signal in (anatomy.plane_changed, anatomy.removed_changed):
             signal.connect(self._follow)
+        anatomy.segments_changed.connect(self._follow_segments)
         self._follow()
 
     @property
@@ -62,6 +63,10 @@ class Resection(QObject):
             return
         anatomy = self._anatomy
         self._measurer.ask(_Plan(masks, anatomy.plane, anatomy.segments, anatomy.removed))
+
+    def _follow_segments(self, _: CouinaudSegments | None) -> None:
+        if self._anatomy.removed:
+            self._follow()
 
     def _measure(self, plan: _Plan) -> RemnantVolumes:
         if plan.plane is None and not plan.removed:

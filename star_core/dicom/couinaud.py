@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from star_core.dicom.export import write_segments
-from star_core.dicom.seg import paint_frames, require_same_patient
+from star_core.dicom.seg import COUINAUD_DESCRIPTION, paint_frames, require_same_patient
 from star_core.dicom.seg_frames import read_segmentation_object
 from star_core.dicom.segment_names import COUINAUD_CODES, couinaud_segment_of
 from star_core.dicom.study import StudyHeader
@@ -37,7 +37,7 @@ def write_couinaud(
         volume,
         path,
         series_uid="",
-        description="Couinaud segments",
+        description=COUINAUD_DESCRIPTION,
         patient_id=patient_id,
         study=study,
         automatic=LandmarkOrigin.READER not in segments.landmarks.origins.values(),

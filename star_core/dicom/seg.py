@@ -19,6 +19,7 @@ from star_core.types import BoolArray, DoubleArray, Finding, Geometry, Masks, Se
 
 EXPERT_SERIES_NUMBER = 100
 EXPERT_DESCRIPTION = "segmentation"
+COUINAUD_DESCRIPTION = "Couinaud segments"
 _GRID_TOLERANCE = 0.1
 _SLICE_TOLERANCE = 0.25
 
@@ -48,9 +49,12 @@ def choose_segmentation(found: Discovery, volume: Volume) -> SeriesFiles | None:
         if not series.referenced_series_uids or volume.series_uid in series.referenced_series_uids
     ]
 
-    def rank(series: SeriesFiles) -> tuple[bool, bool, str]:
-        expert = series.description.strip().lower() == EXPERT_DESCRIPTION
-        return series.series_number != EXPERT_SERIES_NUMBER, not expert, series.series_uid
+    def rank(series: SeriesFiles) -> tuple[bool, bool, bool, str]:
+        description = series.description.strip().lower()
+        # Couinaud's segments show the liver, but neither tumours nor vessels.
+        is_couinaud = description == COUINAUD_DESCRIPTION.lower()
+        expert = description == EXPERT_DESCRIPTION
+        return is_couinaud, series.series_number != EXPERT_SERIES_NUMBER, not expert, series.series_uid
 
     if fitting:
         return min(fitting, key=rank)

@@ -149,7 +149,8 @@ class PlaneTool:
     def double_click(self, event: QMouseEvent) -> bool:
         """A second click means nothing more than the first."""
         line = self._line()
-        return line is not None and self._session.pen is PlanePen.PLANE and self.press(event)
+        is_left = event.button() == Qt.MouseButton.LeftButton
+        return is_left and line is not None and self._find(line, event.position()) is not None
 
     # ------------------------------------------------------------------ keys
 

@@ -13,6 +13,8 @@ from star_core.imaging.editing.remnant import CuttingPlane, measure_remnant
 from star_core.types import Landmark, Segment, Structure
 from star_viewer.app import StarApp
 from star_viewer.panels.resection import PRESETS
+from star_viewer.scene.hover import read_at
+from star_viewer.scene.plane_pen import PlanePen
 from star_viewer.session import Session
 
 RIGHT = PRESETS["Right hepatectomy"]
@@ -52,6 +54,39 @@ def test_volumes_follow_the_plane_and_cutting_gives_what_was_told(qtbot: QtBot, 
     with qtbot.waitSignal(star.editing.structures.settled):
         session.history.undo()
     assert remnant_ml(session) == before_ml
+
+
+def test_without_landmarks_the_plane_goes_through_the_middle_of_the_liver(qtbot: QtBot, star: StarApp) -> None:
+    anatomy = star.session.anatomy
+    anatomy.set_landmarks(None)
+    star.window.resection.middle.click()
+    qtbot.waitUntil(lambda: anatomy.plane is not None)
+    qtbot.waitUntil(lambda: not star.editing.resection.is_busy)
+    assert anatomy.volumes is not None
+    assert 0.1 < anatomy.volumes.share < 0.9
+
+
+def test_the_line_at_the_bottom_names_the_segment(star: StarApp) -> None:
+    star._show_reading(read_at(star.session, (-75.0, 5.0, 20.0)))
+    assert "segment VI" in star.window.reading.text()
+
+
+def test_the_tool_of_the_plane_lays_one_and_is_laid_down_with_it(star: StarApp) -> None:
+    action, session = star.window.star_actions["cutting_plane"], star.session
+    action.trigger()
+    assert session.pen is PlanePen.PLANE
+    assert session.anatomy.plane is not None
+    assert action.isChecked()
+    session.anatomy.set_plane(None)
+    assert session.pen is None
+    assert not action.isChecked()
+
+
+def test_the_chosen_landmark_is_taken_up(star: StarApp) -> None:
+    star.session.anatomy.choose(Landmark.LEFT_VEIN)
+    star.window.star_actions["place_landmark"].trigger()
+    assert star.session.pen is Landmark.LEFT_VEIN
+    assert star.session.display.style.landmarks
 
 
 def test_the_other_side_and_the_way_back(star: StarApp) -> None:

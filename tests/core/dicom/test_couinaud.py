@@ -12,13 +12,14 @@ import pytest
 from star_core import api
 from star_core.dicom.couinaud import read_couinaud, write_couinaud
 from star_core.dicom.discover import discover_series
+from star_core.dicom.export import write_segmentation
 from star_core.dicom.read import read_volume
-from star_core.dicom.seg import read_masks
+from star_core.dicom.seg import choose_segmentation, read_masks
 from star_core.errors import SegmentationError, StorageError
 from star_core.imaging.couinaud.segments import segment_couinaud
 from star_core.types import Case, Structure, Volume
 from tests.core.dicom.factory import read_folder, write_series
-from tests.core.dicom.test_seg import build_masks
+from tests.core.dicom.test_seg import build_masks, change_seg
 
 
 @pytest.fixture
@@ -64,6 +65,19 @@ def test_segments_lie_in_the_scans_own_study_and_nothing_is_written_over(
     with pytest.raises(StorageError, match="already exists"):
         api.write_segments(case, out)
     assert out.read_bytes() == before
+
+
+def test_a_segmentation_with_more_than_segments_goes_first(tmp_path: Path, scan: tuple[Volume, Case]) -> None:
+    volume, case = scan
+    assert case.masks is not None
+    for uid in ("2.25.1", "2.25.999"):
+        other = tmp_path / "ct" / f"{uid}.dcm"
+        write_segmentation(replace(case.masks, series_uid=uid), volume, other, patient_id="P1")
+        change_seg(other, SeriesDescription="Liver and vessels", SeriesNumber=5)
+        write_couinaud(segment_couinaud(case.masks), volume, tmp_path / "ct" / f"{uid}-segments.dcm", patient_id="P1")
+    chosen = choose_segmentation(discover_series(tmp_path / "ct"), volume)
+    assert chosen is not None
+    assert chosen.description == "Liver and vessels"
 
 
 def test_without_a_liver_nothing_is_written(tmp_path: Path, scan: tuple[Volume, Case]) -> None:
