@@ -48,7 +48,7 @@ def test_volumes_follow_the_plane_and_cutting_gives_what_was_told(qtbot: QtBot, 
     with qtbot.waitSignal(star.editing.structures.settled):
         panel.cut.click()
     assert remnant_ml(session) == pytest.approx(told.remnant_ml, rel=1e-3)
-    assert panel.remnant.text().startswith(f"Remnant: {told.remnant_ml:.0f} ml")
+    qtbot.waitUntil(lambda: panel.remnant.text().startswith(f"Remnant: {told.remnant_ml:.0f} ml"))
     assert session.history.undo_text == "cut the liver by a plane"
     assert session.anatomy.plane is None
     with qtbot.waitSignal(star.editing.structures.settled):
