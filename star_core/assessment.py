@@ -18,9 +18,11 @@ from star_core.cohort.prepare import build_model_input
 from star_core.errors import BundleError
 from star_core.explain.gradcam import BONE_RULE, ExplainedOutcome, Heatmap, compute_gradcam, share_by_organ
 from star_core.explain.regions import compute_region_risks, compute_segment_risks
+from star_core.imaging.centring import centre_of_reader
 from star_core.imaging.couinaud.landmarks import find_landmarks
 from star_core.imaging.couinaud.segments import doubt_landmarks
 from star_core.imaging.follow_up import prepare_follow_up
+from star_core.imaging.geometry import to_canonical
 from star_core.imaging.liver import segment_liver
 from star_core.imaging.registration.align import register_rigid
 from star_core.model.bundle import ModelBundle, read_preprocessing
@@ -61,6 +63,7 @@ class _SeenScan:
     landmarks: CouinaudLandmarks
     findings: tuple[Finding, ...]
     features: ImageFeatures | None
+    centre_index: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,10 +172,16 @@ class Assessor:
     def _prepare(self, case: Case) -> _SeenScan:
         volume, masks = case.baseline_scan, case.masks
         scans = tuple(case.scans[year] for year in sorted(case.scans))
-        if self._seen is not None and _are_same(self._seen.scans, scans) and self._seen.masks is masks:
-            return self._seen
+        # Where a reader put the portal bifurcation, the model's planes follow (method, section 2, step 2).
+        centre_index = centre_of_reader(case.landmarks, to_canonical(volume.voxels_hu, volume.geometry)[1])
+        seen = self._seen
+        knows_scans = seen is not None and _are_same(seen.scans, scans) and seen.masks is masks
+        if seen is not None and knows_scans and seen.centre_index == centre_index:
+            return seen
         structures, estimated = _with_liver(volume, masks)
-        model_input = build_model_input(volume, structures, case.clinical, config=self._preprocessing)
+        model_input = build_model_input(
+            volume, structures, case.clinical, config=self._preprocessing, centre_index=centre_index
+        )
         follow_ups = tuple(
             self._prepare_follow_up(case.scans[year], year, volume, model_input)
             for year in sorted(case.scans)
@@ -180,7 +189,8 @@ class Assessor:
         )
         findings = (*volume.findings, *(() if masks is None else masks.findings), *estimated, *model_input.findings)
         landmarks = find_landmarks(structures)
-        return _SeenScan(scans, masks, replace(model_input, follow_ups=follow_ups), landmarks, findings, None)
+        model_input = replace(model_input, follow_ups=follow_ups)
+        return _SeenScan(scans, masks, model_input, landmarks, findings, None, centre_index)
 
     def _prepare_follow_up(self, later: Volume, year: int, first: Volume, model_input: ModelInput) -> FollowUpInput:
         """Return a later scan on the first one's model grid; scans of another space are registered."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QMenuBar, QWidget
 
 from star_core.imaging.annotations import AnnotationKind
 from star_viewer.action_spec import ActionSpec
+from star_viewer.anatomy_specs import ANATOMY_SPECS
 from star_viewer.display import WindowPreset
 from star_viewer.edit_specs import EDIT_SPECS
 from star_viewer.session import Session
@@ -74,6 +75,7 @@ SPECS = (
     ActionSpec("theme", "View", "Dark or light", "Switch dark and light", "Ctrl+L", "mdi6.theme-light-dark"),
     *_DRAWING,
     *EDIT_SPECS,
+    *ANATOMY_SPECS,
     ActionSpec("palette", "Help", "Find an action…", "Type to find any action; Return runs it", "Ctrl+K"),
     ActionSpec("keys", "Help", "Keys", "Show all keys, by group", "?"),
     ActionSpec("about", "Help", "About STAR Viewer", "What this program is"),

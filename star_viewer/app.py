@@ -29,6 +29,7 @@ from star_viewer.pacs import NetworkRunners, Pacs
 from star_viewer.panels.findings import findings_of
 from star_viewer.picturing import Picturing, build_film_runner
 from star_viewer.receiving import Receiving
+from star_viewer.resecting import Resecting
 from star_viewer.segmenting import Segmenting
 from star_viewer.serverbook import ServerBook
 from star_viewer.session import IncidenceMode, Session
@@ -98,6 +99,7 @@ class StarApp(QObject):
         self.segmenting = Segmenting(
             self.window, self.session, self.workflow, self.runner, self.editing.structures, self.keeping
         )
+        self.resecting = Resecting(self.window, self.session, self.workflow, self.editing.structures)
         self.filing = Filing(self.session, self.workflow, self.shelf, self.keeping, self.window)
         self._connect_actions()
         self._connect_workflow()
@@ -120,6 +122,7 @@ class StarApp(QObject):
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
         self.editing.close()
         self.segmenting.close()
+        self.resecting.close()
         self.keeping.close()
         self.copying.close()
         self.picturing.close()
@@ -325,6 +328,8 @@ class StarApp(QObject):
             parts.append(f"risk {reading.risk_percent_per_10ml:.2f} % per 10 ml{unit}")
         if reading.structure:
             parts.append(reading.structure)
+        if reading.segment:
+            parts.append(f"segment {reading.segment}")
         self.window.reading.setText(" · ".join(parts))
 
     # ------------------------------------------------------------------ looks

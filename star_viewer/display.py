@@ -11,12 +11,12 @@ from enum import StrEnum
 
 from PySide6.QtCore import QObject, Signal
 
-from star_core.types import STRUCTURES, Structure
+from star_core.types import STRUCTURES, Segment, Structure
 
 Rgb = tuple[int, int, int]
 STRUCTURE_COLOURS: dict[Structure, Rgb] = {
     Structure.LIVER: (122, 214, 208),
-    Structure.REMNANT: (190, 200, 208),
+    Structure.REMNANT: (244, 230, 140),
     Structure.HEPATIC_VEINS: (82, 146, 226),
     Structure.PORTAL_VEINS: (172, 146, 232),
     Structure.TUMOUR: (152, 222, 104),
@@ -27,6 +27,17 @@ STRUCTURE_NAMES: dict[Structure, str] = {
     Structure.HEPATIC_VEINS: "Hepatic veins",
     Structure.PORTAL_VEINS: "Portal veins",
     Structure.TUMOUR: "Tumours",
+}
+# A pale scheme by Paul Tol that colour-blind readers tell apart; neighbours in the liver differ in lightness too.
+SEGMENT_COLOURS: dict[Segment, Rgb] = {
+    Segment.I: (255, 170, 187),
+    Segment.II: (119, 170, 221),
+    Segment.III: (238, 221, 136),
+    Segment.IV: (68, 187, 153),
+    Segment.V: (238, 136, 102),
+    Segment.VI: (153, 221, 255),
+    Segment.VII: (170, 170, 0),
+    Segment.VIII: (221, 221, 221),
 }
 THINNEST_SLAB_MM, THICKEST_SLAB_MM = 2.0, 200.0
 
@@ -138,6 +149,8 @@ class DisplayStyle:
     slab_mode: SlabMode = SlabMode.THIN
     slab_mm: float = 10.0
     structures: Mapping[Structure, StructureStyle] = field(default_factory=_all_shown)
+    segments: StructureStyle = StructureStyle(visible=False, opacity=0.5)
+    landmarks: bool = False
     preset: SolidPreset = SolidPreset.STRUCTURES
     clip: frozenset[str] = frozenset()
     clip_far: bool = False
@@ -172,6 +185,10 @@ class Display(QObject):
         """Change how one structure is shown."""
         now = self._style.structures[structure]
         self.change(structures={**self._style.structures, structure: replace(now, **values)})  # type: ignore[arg-type]
+
+    def change_segments(self, **values: object) -> None:
+        """Change how Couinaud's segments are shown."""
+        self.change(segments=replace(self._style.segments, **values))  # type: ignore[arg-type]
 
     @property
     def presets(self) -> tuple[WindowPreset, ...]:

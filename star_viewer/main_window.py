@@ -34,8 +34,10 @@ from star_viewer.panels.choice_box import ChoiceBox
 from star_viewer.panels.clinical_form import ClinicalForm
 from star_viewer.panels.findings import FindingsPanel
 from star_viewer.panels.forecast import ForecastPanel
+from star_viewer.panels.landmarks import LandmarksPanel
 from star_viewer.panels.layers import LayersPanel
 from star_viewer.panels.regions import RegionsPanel
+from star_viewer.panels.resection import ResectionPanel
 from star_viewer.panels.structures import StructuresPanel
 from star_viewer.panels.year_bar import YearBar
 from star_viewer.session import Session
@@ -70,6 +72,8 @@ class MainWindow(QMainWindow):
         self.annotations = AnnotationsPanel(session)
         self.layers = LayersPanel(session)
         self.structures = StructuresPanel(session, self.star_actions)
+        self.landmarks = LandmarksPanel(session)
+        self.resection = ResectionPanel(session)
         self.year_bar = YearBar(session)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty_state)
@@ -149,6 +153,8 @@ class MainWindow(QMainWindow):
         self.tabs.addTab(self.annotations, "MARKS")
         self.tabs.addTab(self.layers, "LAYERS")
         self.tabs.addTab(self.structures, "STRUCTURES")
+        self.tabs.addTab(self.landmarks, "SEGMENTS")
+        self.tabs.addTab(self.resection, "RESECTION")
         right = QSplitter(Qt.Orientation.Vertical)
         right.addWidget(_titled("FORECAST", self.forecast))
         right.addWidget(self.tabs)

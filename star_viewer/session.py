@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, Signal
 from star_core.imaging.annotations import Annotation
 from star_core.imaging.measure import Measurement, compute_measurement
 from star_core.types import N_YEARS, Assessment, Case, ClinicalRecord, Masks, Volume
+from star_viewer.anatomy import Anatomy
 from star_viewer.display import WINDOW_PRESETS as WINDOW_PRESETS
 from star_viewer.display import ColourMap, Display
 from star_viewer.display import WindowLevel as WindowLevel
@@ -66,6 +67,7 @@ class Session(QObject):
         super().__init__(parent)
         self.display = Display(self)
         self.mask_tools = MaskTools(self)
+        self.anatomy = Anatomy(self)
         self._case: Case | None = None
         self._masks: Masks | None = None
         self._assessment: Assessment | None = None

@@ -22,6 +22,7 @@ from star_viewer.jobs.requests import (
     OpenCase,
     Request,
     WriteReport,
+    WriteSegments,
 )
 from star_viewer.jobs.runner import JobRunner
 from star_viewer.jobs.worker import Failed
@@ -38,6 +39,7 @@ class Workflow(QObject):
     series_listed = Signal(object)  # tuple of SeriesInfo
     models_listed = Signal(object)  # tuple of ModelInfo
     report_written = Signal(str)
+    segments_written = Signal(str)
     refused = Signal(object)  # Failed: the user's input cannot be used
     troubled = Signal(object, object)  # Request, Failed: something else went wrong
 
@@ -111,6 +113,11 @@ class Workflow(QObject):
                 WriteReport(source=self.source, clinical=clinical, model=model, path=path, edits=self.edits)
             )
 
+    def write_segments(self, path: Path) -> None:
+        """Write Couinaud's segments of the open case."""
+        if self.source is not None and self._session.volume is not None:
+            self._runner.submit(WriteSegments(source=self.source, path=path, edits=self.edits))
+
     def list_models(self) -> None:
         """Ask for the models at hand."""
         self._runner.submit(ListModels())
@@ -145,6 +152,8 @@ class Workflow(QObject):
                 self._take_models(answer)
             case WriteReport():
                 self.report_written.emit(str(request.path))
+            case WriteSegments():
+                self.segments_written.emit(str(request.path))
 
     def _take_case(self, source: CaseSource, case: Case) -> None:
         self.source, self.edits = source, CaseEdits()
@@ -168,7 +177,7 @@ class Workflow(QObject):
             self.assess()
 
     def _fail(self, request: Request, failure: Failed) -> None:
-        asked_by_user = isinstance(request, OpenCase | InstallModel | ActivateModel | WriteReport)
+        asked_by_user = isinstance(request, OpenCase | InstallModel | ActivateModel | WriteReport | WriteSegments)
         if asked_by_user or failure.kind == BundleError.__name__:
             self.refused_source = request.source if isinstance(request, OpenCase) else None
             self.refused.emit(failure)

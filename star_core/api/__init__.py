@@ -61,6 +61,7 @@ from star_core.api.network import (
     send_files,
     send_studies,
 )
+from star_core.api.segments import find_ct_file, write_segments
 from star_core.api.studies import (
     continue_import,
     count_deleted,
@@ -156,6 +157,7 @@ __all__ = [
     "write_phantom_cohort",
     "write_record_cohort",
     "write_report",
+    "write_segments",
     "write_tcia_cohort",
     "write_twin_cohort",
 ]

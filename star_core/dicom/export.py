@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_ui
 
 import star_core
 from star_core.dicom.study import StudyHeader
-from star_core.types import STRUCTURES, Masks, Structure, Volume
+from star_core.types import STRUCTURES, BoolArray, Masks, Structure, Volume
 
 _MANUFACTURER = "STAR Viewer"
 _LABELS = {
@@ -64,6 +65,39 @@ def write_segmentation(
     automatic
         Whether a program drew them and no reader changed them (PS3.3 C.8.20.2, SegmentAlgorithmType).
     """
+    present = [structure for structure in STRUCTURES if masks.known & structure]
+    write_segments(
+        np.stack([masks.mask_of(structure) for structure in present], axis=-1),
+        [_LABELS[structure] for structure in present],
+        volume,
+        path,
+        series_uid=masks.series_uid,
+        description="Automatic segmentation" if automatic else "Segmentation",
+        patient_id=patient_id,
+        patient_name=patient_name,
+        study=study,
+        automatic=automatic,
+    )
+
+
+def write_segments(
+    masks: BoolArray,
+    labels: Sequence[tuple[str, str, str]],
+    volume: Volume,
+    path: Path,
+    *,
+    series_uid: str,
+    description: str,
+    patient_id: str,
+    patient_name: str = "",
+    study: StudyHeader | None = None,
+    automatic: bool = False,
+) -> None:
+    """Write masks, bool (D, H, W, N), as a binary DICOM Segmentation of a CT series.
+
+    ``labels`` are N labels, each with the SNOMED CT code of what it shows and that code's meaning; ``series_uid`` may
+    be empty for a new one. The rest is as for :func:`write_segmentation`.
+    """
     import highdicom as hd
 
     slices = [
@@ -72,8 +106,6 @@ def write_segmentation(
     ]
     if study is not None:
         _refer_to_study(slices, volume, study)
-    present = [structure for structure in STRUCTURES if masks.known & structure]
-    pixels = np.stack([masks.mask_of(structure) for structure in present], axis=-1).astype(np.uint8)
     algorithm = hd.AlgorithmIdentificationSequence(
         name="STAR Viewer", version=star_core.__version__, family=hd.sr.CodedConcept("113076", "DCM", "Segmentation")
     )
@@ -82,26 +114,24 @@ def write_segmentation(
         warnings.filterwarnings("ignore", message="The string", category=UserWarning)
         segmentation = hd.seg.Segmentation(
             source_images=slices,
-            pixel_array=pixels,
+            pixel_array=masks.astype(np.uint8),
             segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
             segment_descriptions=[
                 hd.seg.SegmentDescription(
                     segment_number=number,
-                    segment_label=_LABELS[structure][0],
+                    segment_label=label,
                     segmented_property_category=hd.sr.CodedConcept("123037004", "SCT", "Anatomical Structure"),
-                    segmented_property_type=hd.sr.CodedConcept(_LABELS[structure][1], "SCT", _LABELS[structure][2]),
+                    segmented_property_type=hd.sr.CodedConcept(code, "SCT", meaning),
                     algorithm_type=hd.seg.SegmentAlgorithmTypeValues["AUTOMATIC" if automatic else "SEMIAUTOMATIC"],
                     algorithm_identification=algorithm,
                 )
-                for number, structure in enumerate(present, start=1)
+                for number, (label, code, meaning) in enumerate(labels, start=1)
             ],
-            series_instance_uid=masks.series_uid or generate_uid(),
+            series_instance_uid=series_uid or generate_uid(),
             # Number 100 and "Segmentation" mark the experts' drawings of the collection.
             series_number=100 if study is None else 300,
-            series_description="Automatic segmentation" if automatic else "Segmentation",
-            sop_instance_uid=generate_uid(
-                entropy_srcs=None if study else [masks.series_uid or volume.series_uid, "seg"]
-            ),
+            series_description=description,
+            sop_instance_uid=generate_uid(entropy_srcs=None if study else [series_uid or volume.series_uid, "seg"]),
             instance_number=1,
             manufacturer=_MANUFACTURER,
             manufacturer_model_name=_MANUFACTURER,

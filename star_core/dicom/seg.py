@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from star_core.types import BoolArray, DoubleArray, Finding, Geometry, Masks, Se
 
 EXPERT_SERIES_NUMBER = 100
 EXPERT_DESCRIPTION = "segmentation"
+COUINAUD_DESCRIPTION = "Couinaud segments"
 _GRID_TOLERANCE = 0.1
 _SLICE_TOLERANCE = 0.25
 
@@ -48,9 +49,12 @@ def choose_segmentation(found: Discovery, volume: Volume) -> SeriesFiles | None:
         if not series.referenced_series_uids or volume.series_uid in series.referenced_series_uids
     ]
 
-    def rank(series: SeriesFiles) -> tuple[bool, bool, str]:
-        expert = series.description.strip().lower() == EXPERT_DESCRIPTION
-        return series.series_number != EXPERT_SERIES_NUMBER, not expert, series.series_uid
+    def rank(series: SeriesFiles) -> tuple[bool, bool, bool, str]:
+        description = series.description.strip().lower()
+        # Couinaud's segments show the liver, but neither tumours nor vessels.
+        is_couinaud = description == COUINAUD_DESCRIPTION.lower()
+        expert = description == EXPERT_DESCRIPTION
+        return is_couinaud, series.series_number != EXPERT_SERIES_NUMBER, not expert, series.series_uid
 
     if fitting:
         return min(fitting, key=rank)
@@ -79,7 +83,7 @@ def read_masks(source: SeriesFiles | Path, volume: Volume) -> Masks:
     known, lesions, series_uid = Structure(0), 0, ""
     for path in paths:
         segmentation = read_segmentation_object(path)
-        _require_same_patient(segmentation, volume)
+        require_same_patient(segmentation, volume)
         findings += _doubts(segmentation, volume)
         series_uid = segmentation.series_uid
         structures = _map_segments(segmentation, findings)
@@ -134,7 +138,14 @@ def _warn(code: str, message: str, severity: Severity = Severity.WARNING) -> Fin
     return Finding(code=code, severity=severity, message=message)
 
 
-def _require_same_patient(segmentation: SegObject, volume: Volume) -> None:
+def require_same_patient(segmentation: SegObject, volume: Volume) -> None:
+    """Refuse a segmentation of another patient or in another frame of reference than a CT.
+
+    Raises
+    ------
+    SegmentationError
+        When it is.
+    """
     acquisition = volume.acquisition
     if keys_contradict(segmentation.patient_key, acquisition.patient_key):
         raise SegmentationError(
@@ -184,17 +195,28 @@ def _paint(
 ) -> int:
     """Set the bits of all segments and return the number of tumour segments that are not empty."""
     tumours = set()
-    for frame, number, mask in segmentation.masks():
-        structure = structures.get(number)
-        if structure is None or not mask.any():
-            continue
-        index, placed = _place(frame, mask, geometry)
-        if index is None:
-            continue
-        bits[index] |= placed.astype(np.uint8) * np.uint8(structure)
-        if structure is Structure.TUMOUR:
+    for index, number, placed in paint_frames(segmentation, structures, geometry):
+        bits[index] |= placed.astype(np.uint8) * np.uint8(structures[number])
+        if structures[number] is Structure.TUMOUR:
             tumours.add(number)
     return len(tumours)
+
+
+def paint_frames(
+    segmentation: SegObject, wanted: Collection[int], geometry: Geometry
+) -> Iterator[tuple[int, int, BoolArray]]:
+    """Yield slice index, segment number and mask on the CT's slice of each frame that holds a segment of ``wanted``.
+
+    Raises
+    ------
+    SegmentationError
+        When a frame's pixels do not lie on the CT's.
+    """
+    for frame, number, mask in segmentation.masks():
+        if number in wanted and mask.any():
+            index, placed = _place(frame, mask, geometry)
+            if index is not None:
+                yield index, number, placed
 
 
 def _place(frame: SegFrame, mask: BoolArray, geometry: Geometry) -> tuple[int | None, BoolArray]:

@@ -7,9 +7,9 @@ codes. A label that says something decides; the code (PS3.3 C.8.20.2) helps wher
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from star_core.types import Structure
+from star_core.types import Segment, Structure
 
 _REMNANT = {"remnant", "flr", "future"}
 _TUMOUR = {"tumor", "tumour", "lesion", "mass", "metastasis", "metastases", "metastatic", "neoplasm", "crlm", "hcc"}
@@ -35,8 +35,33 @@ _CODES = {
 }
 
 
+COUINAUD_CODES: Mapping[Segment, str] = {
+    Segment.I: "71133005",
+    Segment.II: "277956007",
+    Segment.III: "277957003",
+    Segment.IV: "277958008",
+    Segment.V: "277959000",
+    Segment.VI: "277960005",
+    Segment.VII: "277961009",
+    Segment.VIII: "277962002",
+}
+"""SNOMED CT codes of Couinaud's segments (PS3.16 CID 7170, Couinaud Liver Segment)."""
+_SEGMENT_OF_CODE = {code: segment for segment, code in COUINAUD_CODES.items()}
+
+
+def couinaud_segment_of(code_values: Iterable[str]) -> Segment | None:
+    """Return the Couinaud segment that codes name, ``None`` for any other thing."""
+    return next((_SEGMENT_OF_CODE[code] for code in code_values if code in _SEGMENT_OF_CODE), None)
+
+
 def structure_of(label: str, code_values: Iterable[str] = ()) -> Structure | None:
-    """Return the structure that a segment shows, ``None`` for anything that is not used here."""
+    """Return the structure that a segment shows, ``None`` for anything that is not used here.
+
+    Couinaud's segments together are the liver.
+    """
+    code_values = tuple(code_values)
+    if couinaud_segment_of(code_values) is not None:
+        return Structure.LIVER
     words = set(re.findall(r"[a-z]+", label.lower()))
     named = _by_words(words)
     if named is not None:

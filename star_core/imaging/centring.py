@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from star_core.imaging.geometry import crop_to, shrink_mask
-from star_core.types import BoolArray, CentringRule, DoubleArray, Geometry, Structure
+from star_core.types import (
+    BoolArray,
+    CentringRule,
+    CouinaudLandmarks,
+    DoubleArray,
+    Geometry,
+    Landmark,
+    LandmarkOrigin,
+    Structure,
+)
 
 _SKELETON_MM = 2.0
 _LIVER_REACH_MM = 10.0
@@ -40,6 +49,14 @@ def find_centre(bits: NDArray[np.uint8] | None, geometry: Geometry) -> Centre:
             if mask.any():
                 return Centre(rule, first + _centroid_slice(mask))
     return Centre(CentringRule.VOLUME_CENTRE, (geometry.shape[0] - 1) / 2)
+
+
+def centre_of_reader(landmarks: CouinaudLandmarks | None, geometry: Geometry) -> float | None:
+    """Return the slice of an axially oriented grid on which a reader put the portal bifurcation, else ``None``."""
+    if landmarks is None or landmarks.origins[Landmark.BIFURCATION] is not LandmarkOrigin.READER:
+        return None
+    index = float(geometry.lps_to_index(np.array(landmarks.points_mm[Landmark.BIFURCATION]))[0])
+    return min(max(index, 0.0), geometry.shape[0] - 1.0)
 
 
 def find_portal_bifurcation(portal: BoolArray, liver: BoolArray, geometry: Geometry) -> DoubleArray | None:

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 from star_core.types import BoolArray, FloatArray, Geometry, Masks
 
@@ -75,6 +74,8 @@ def resample_to(values: FloatArray, source: Geometry, target: Geometry, *, outsi
     outside
         Value where ``target`` reaches beyond ``source``.
     """
+    from scipy.ndimage import map_coordinates  # the window uses grids without it
+
     to_source = np.linalg.inv(source.affine_lps) @ target.affine_lps
     out = np.empty(target.shape, dtype=np.float32)
     rows, columns = np.meshgrid(np.arange(target.shape[1]), np.arange(target.shape[2]), indexing="ij")

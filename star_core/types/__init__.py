@@ -16,7 +16,14 @@ from star_core.types.basics import (
     count_values,
     ignore_progress,
 )
-from star_core.types.couinaud import SEGMENTS, CouinaudLandmarks, CouinaudSegments, Landmark, LandmarkOrigin, Segment
+from star_core.types.couinaud import (
+    SEGMENTS,
+    CouinaudLandmarks,
+    CouinaudSegments,
+    Landmark,
+    LandmarkOrigin,
+    Segment,
+)
 from star_core.types.findings import Finding, Severity
 from star_core.types.images import STRUCTURES, Acquisition, Masks, Structure, Volume
 from star_core.types.model_input import CentringRule, FollowUpInput, ModelInput

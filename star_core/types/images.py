@@ -8,7 +8,7 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
-from star_core.types.basics import BoolArray, freeze_arrays
+from star_core.types.basics import BoolArray, count_values, freeze_arrays
 from star_core.types.findings import Finding
 from star_core.types.space import Geometry
 
@@ -103,9 +103,7 @@ class Masks:
 
     def volumes_ml(self) -> dict[Structure, float]:
         """Return the volume of every structure in millilitres, counted in one pass, slice by slice."""
-        counts = np.zeros(256, dtype=np.int64)
-        for plane in self.bits:
-            counts += np.bincount(plane.ravel(), minlength=256)
+        counts = count_values(self.bits, 255)
         values = np.arange(256)
         return {
             structure: float(counts[(values & int(structure)) != 0].sum()) * self.geometry.voxel_volume_ml

@@ -127,6 +127,25 @@ class WriteReport(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WriteSegments(Request):
+    """Write Couinaud's segments of a case as a DICOM Segmentation."""
+
+    source: CaseSource
+    path: Path
+    edits: CaseEdits = field(default_factory=CaseEdits)
+
+    @property
+    def text(self) -> str:
+        """What the progress bar says."""
+        return "Writing the segments"
+
+    @property
+    def supersedes(self) -> bool:
+        """Every file that was asked for is written."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListModels(Request):
     """List the models at hand."""
 

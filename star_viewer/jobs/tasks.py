@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from star_core import api
@@ -42,6 +43,7 @@ from star_viewer.jobs.requests import (
     OpenCase,
     Request,
     WriteReport,
+    WriteSegments,
 )
 
 if TYPE_CHECKING:
@@ -71,6 +73,10 @@ class Tasks:
                 return self._keep(request.source, self._assess(request, progress))
             case WriteReport():
                 api.write_report(self._case_of(request, progress), self._assess(request, progress), request.path)
+                return request.path
+            case WriteSegments():
+                case = self._edit(request.source, request.edits, progress)
+                api.write_segments(case, request.path, ct=_find_ct_file(request.source))
                 return request.path
             case ListModels():
                 return api.list_models()
@@ -152,6 +158,15 @@ class Tasks:
         if number is not None:
             self._kept[model] = number
         return assessment
+
+
+def _find_ct_file(source: CaseSource) -> Path | None:
+    """Return one file of the CT of a case, ``None`` for the demonstration patient's."""
+    if source.archived is not None:
+        with api.open_archive() as archive:
+            series = source.archived.series or api.find_scan(archive, source.archived.study)
+            return archive.paths_of_series(series)[0]
+    return None if source.folder is None else api.find_ct_file(source.folder, source.series_uid)
 
 
 def _read_archived(source: CaseSource, scan: ArchivedScan, progress: ProgressCallback) -> Case:

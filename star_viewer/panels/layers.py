@@ -102,6 +102,13 @@ class LayersPanel(QScrollArea):
             for column, widget in enumerate((colour, shown, opacity)):
                 self._structure_grid.addWidget(widget, row, column)
             self.structures[structure] = (shown, opacity)
+        self.segments = QCheckBox("Couinaud segments")
+        self.segments.setToolTip("Colour the segments on the slices (Ctrl+Alt+S)")
+        self.segments.toggled.connect(lambda on: self._display.change_segments(visible=on))
+        self.segments_opacity = _slider("Opacity: Couinaud segments", 100)
+        self.segments_opacity.valueChanged.connect(lambda percent: self._display.change_segments(opacity=percent / 100))
+        self._structure_grid.addWidget(self.segments, len(STRUCTURES), 1)
+        self._structure_grid.addWidget(self.segments_opacity, len(STRUCTURES), 2)
         self._structure_grid.setColumnStretch(2, 1)
 
     def _build_views(self) -> None:
@@ -163,6 +170,8 @@ class LayersPanel(QScrollArea):
         for structure, (shown, opacity) in self.structures.items():
             shown.setChecked(style.structures[structure].visible)
             opacity.setValue(round(100 * style.structures[structure].opacity))
+        self.segments.setChecked(style.segments.visible)
+        self.segments_opacity.setValue(round(100 * style.segments.opacity))
         self.slab.setCurrentIndex(self.slab.findData(style.slab_mode))
         self.slab_mm.setValue(style.slab_mm)
         self.slab_mm.setEnabled(style.slab_mode is not SlabMode.THIN)

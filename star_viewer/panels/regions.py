@@ -14,11 +14,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from star_core.types import Assessment, RegionRisk
+from star_core.types import SEGMENTS, Assessment, RegionRisk
 from star_viewer.session import IncidenceMode, Session
 from star_viewer.theme import GRID
 
-_HEADINGS = ("Region", "ml", "risk, %")
+_HEADINGS = ("Region", "ml", "risk, %", "liver, ml (%)")
+_IN_LIVER = 3
 
 
 class RegionsPanel(QWidget):
@@ -39,7 +40,7 @@ class RegionsPanel(QWidget):
         self.table.setTabKeyNavigation(False)
         self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        for column in (1, 2):
+        for column in (1, 2, _IN_LIVER):
             self.table.horizontalHeader().setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         note = QLabel("Parts by distance, and segments, each add up to the first row. Location is unvalidated.")
         note.setProperty("role", "faint")
@@ -49,17 +50,40 @@ class RegionsPanel(QWidget):
         layout.addWidget(self.table)
         layout.addWidget(note)
         session.assessment_changed.connect(self._take)
+        session.anatomy.segments_changed.connect(lambda _: self._take(session.assessment))
         session.year_changed.connect(self._show)
         session.incidence_mode_changed.connect(self._show)
         self._take(session.assessment)
 
     def _take(self, assessment: Assessment | None) -> None:
-        self._regions = () if assessment is None else (*assessment.regions, *assessment.segments)
+        self._regions = () if assessment is None else (*assessment.regions, *self._segments_of(assessment))
         self.table.setRowCount(len(self._regions))
         for row, region in enumerate(self._regions):
             self._set(row, 0, region.name)
             self._set(row, 1, f"{region.volume_ml:.0f}")
         self._show()
+        self._show_segments()
+
+    def _segments_of(self, assessment: Assessment) -> tuple[RegionRisk, ...]:
+        """Return the segments with tissue at risk, and with none those that the scan shows and that are removed."""
+        at_risk = {region.name: region for region in assessment.segments}
+        years = len(assessment.forecast.overall_survival)
+        for segment, volume_ml in self._session.anatomy.segment_volumes_ml.items():
+            name = f"Segment {segment}"
+            if volume_ml > 0.0 and at_risk and name not in at_risk:
+                at_risk[name] = RegionRisk(name=name, volume_ml=0.0, cumulative_incidence=np.zeros(years))
+        order = [f"Segment {segment}" for segment in SEGMENTS]
+        return tuple(at_risk[name] for name in order if name in at_risk)
+
+    def _show_segments(self) -> None:
+        """Show each segment's part of the CT's whole liver, also where a tumour or a resection leaves less at risk."""
+        shown = self._session.anatomy.segment_volumes_ml
+        whole_ml = sum(shown.values())
+        volumes = {f"Segment {segment}": volume_ml for segment, volume_ml in shown.items()}
+        for row, region in enumerate(self._regions):
+            volume_ml = volumes.get(region.name)
+            share = "" if volume_ml is None or not whole_ml else f"{volume_ml:.0f} ({100 * volume_ml / whole_ml:.0f})"
+            self._set(row, _IN_LIVER, share)
 
     def _show(self, *_: object) -> None:
         for row, region in enumerate(self._regions):

@@ -18,6 +18,9 @@ FAINT_TEXT: Rgb = (142, 151, 163)
 MARK: Rgb = (238, 242, 246)
 SELECTED_MARK: Rgb = (118, 190, 250)
 
+LANDMARK: Rgb = (246, 214, 140)
+CUT: Rgb = (240, 240, 240)
+
 PLANE_COLOURS: dict[SliceKind, Rgb] = {
     SliceKind.AXIAL: (94, 174, 230),
     SliceKind.CORONAL: (98, 190, 142),

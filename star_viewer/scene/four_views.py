@@ -100,6 +100,7 @@ class FourViews(QWidget):
         session = self._session
         session.volume_changed.connect(self._take_volume)
         session.display.changed.connect(self._take_style)
+        session.anatomy.segments_changed.connect(self._schedule)
         for signal in (session.crosshair_changed, session.window_level_changed):
             signal.connect(self._schedule)
         for signal in (session.year_changed, session.incidence_mode_changed, session.overlay_changed):
@@ -152,6 +153,11 @@ class FourViews(QWidget):
             pane.camera = cameras[pane.kind]
         self._take_planes(planes)
         self.maximise(layout.large_view)
+
+    @property
+    def slice_panes(self) -> tuple[SlicePane, ...]:
+        """The slice views."""
+        return self._slice_panes
 
     @property
     def leading(self) -> ViewName:
@@ -353,6 +359,7 @@ class FourViews(QWidget):
             volume=volume,
             planes=self._planes,
             masks=session.masks,
+            segments=session.anatomy.segments,
             surfaces=self._parts.surfaces,
             risk=self._parts.risk,
             paint=self._parts.paint,

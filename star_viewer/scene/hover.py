@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from star_core.types import Geometry, Masks, RiskMap, Structure
+from star_core.types import CouinaudSegments, Geometry, Masks, RiskMap, Segment, Structure
 from star_viewer.scene.risk_frames import PERCENT_PER_10_ML
 from star_viewer.session import IncidenceMode, PointMm, Session
 
@@ -25,13 +25,15 @@ class HoverReading:
     """Values at one point.
 
     ``hu`` is ``None`` outside the scan, ``risk_percent_per_10ml`` is ``None`` without an assessment or outside its
-    grid, and ``structure`` is empty where no known structure lies.
+    grid, ``structure`` is empty where no known structure lies, and ``segment`` is ``None`` outside the liver and until
+    Couinaud's segments are worked out.
     """
 
     point_mm: PointMm
     hu: int | None
     risk_percent_per_10ml: float | None
     structure: str
+    segment: Segment | None = None
 
 
 def read_at(session: Session, point_mm: PointMm) -> HoverReading:
@@ -44,7 +46,8 @@ def read_at(session: Session, point_mm: PointMm) -> HoverReading:
     risk = None
     if assessment is not None:
         risk = _risk_at(assessment.risk_map, point_mm, session.year, session.incidence_mode)
-    return HoverReading(point_mm, hu, risk, "" if masks is None else _structure_at(masks, point_mm))
+    structure = "" if masks is None else _structure_at(masks, point_mm)
+    return HoverReading(point_mm, hu, risk, structure, _segment_at(session.anatomy.segments, point_mm))
 
 
 def _voxel_of(geometry: Geometry, point_mm: PointMm) -> tuple[int, int, int] | None:
@@ -62,6 +65,11 @@ def _risk_at(risk_map: RiskMap, point_mm: PointMm, year: int, mode: IncidenceMod
     if mode is IncidenceMode.ANNUAL and year > 1:
         density_per_ml -= float(risk_map.density_per_ml[(year - 2, *index)])
     return density_per_ml * PERCENT_PER_10_ML
+
+
+def _segment_at(segments: CouinaudSegments | None, point_mm: PointMm) -> Segment | None:
+    index = None if segments is None else _voxel_of(segments.geometry, point_mm)
+    return None if segments is None or index is None else segments.segment_at(index)
 
 
 def _structure_at(masks: Masks, point_mm: PointMm) -> str:

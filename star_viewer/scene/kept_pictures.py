@@ -47,7 +47,8 @@ def needs_of(state: SceneState, name: ViewName) -> Needs:
         style = state.display
         look = (state.window_level, style.inverted, style.interpolation, state.slab)
         place = (state.planes[name], state.slice_index(name), state.slice_cameras[name])
-        return Needs(risk, (*shared, state.masks, *place, *look))
+        segments = state.segments if style.segments.visible else None
+        return Needs(risk, (*shared, state.masks, segments, style.segments, *place, *look))
     seen = (state.surfaces, state.paint, state.body, state.display.preset, state.orbit)
     return Needs(risk, (*shared, *seen, clip_key(state)), state.draft)
 

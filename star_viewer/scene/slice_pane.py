@@ -112,6 +112,11 @@ class SlicePane(Pane):
         """The session that is shown."""
         return self._session
 
+    @property
+    def plane(self) -> Plane | None:
+        """The slices that are shown."""
+        return self._plane
+
     def shown_plane(self) -> AnnotationPlane | None:
         """Return the slice that is shown, to draw on."""
         if self._plane is None:

@@ -24,6 +24,7 @@ from star_viewer.scene.layers.ct_volume_layer import CtVolumeLayer
 from star_viewer.scene.layers.outline_layer import OutlineLayer
 from star_viewer.scene.layers.risk_layer import RiskLayer, risk_extent_mm
 from star_viewer.scene.layers.risk_volume_layer import RiskVolumeLayer
+from star_viewer.scene.layers.segment_layer import SegmentLayer
 from star_viewer.scene.layers.surface_layer import SurfaceLayer
 from star_viewer.scene.orientation import SliceKind
 from star_viewer.scene.state import SOLID, Frame, Patch, Rect, SceneState, ViewName
@@ -54,7 +55,12 @@ class Stage:
         for kind in SliceKind:
             renderer = self._add_renderer(kind)
             renderer.GetActiveCamera().ParallelProjectionOn()
-            self._layers[kind] = [CtLayer(kind, renderer), RiskLayer(kind, renderer), OutlineLayer(kind, renderer)]
+            self._layers[kind] = [
+                CtLayer(kind, renderer),
+                SegmentLayer(kind, renderer),
+                RiskLayer(kind, renderer),
+                OutlineLayer(kind, renderer),
+            ]
         solid = self._add_renderer(SOLID)
         _add_lights(solid)
         self._layers[SOLID] = [SurfaceLayer(solid), CtVolumeLayer(solid), RiskVolumeLayer(solid)]

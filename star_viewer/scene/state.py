@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from star_core.types import Masks, Volume
+from star_core.types import CouinaudSegments, Masks, Volume
 from star_viewer.display import DisplayStyle, Slab, SlabMode
 from star_viewer.scene.body import CoarseCt
 from star_viewer.scene.cameras import OrbitCamera, SliceCamera
@@ -55,6 +55,7 @@ class SceneState:
     canvas: tuple[int, int]
     rects: Mapping[ViewName, Rect]
     display: DisplayStyle = field(default_factory=DisplayStyle)
+    segments: CouinaudSegments | None = None
     corner_lines: tuple[str, ...] = ()
     paint: RiskPaint | None = None
     body: CoarseCt | None = None
@@ -92,6 +93,6 @@ class Frame:
 def is_unchanged(drawn: tuple[object, ...], wanted: tuple[object, ...]) -> bool:
     """Compare what two pictures depend on; images by identity, as comparing voxels would cost more than drawing."""
     return len(drawn) == len(wanted) and all(
-        one is other or (not isinstance(one, Volume | Masks) and one == other)
+        one is other or (not isinstance(one, Volume | Masks | CouinaudSegments) and one == other)
         for one, other in zip(drawn, wanted, strict=True)
     )

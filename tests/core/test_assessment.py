@@ -12,7 +12,7 @@ from star_core import api
 from star_core.assessment import Assessor, to_forecast_json
 from star_core.errors import BundleError
 from star_core.model.bundle import ModelBundle, read_bundle
-from star_core.types import Assessment, Case
+from star_core.types import Assessment, Case, CentringRule, Landmark
 
 
 def test_a_changed_record_changes_the_forecast_and_keeps_the_scan(untrained_bundle: Path) -> None:
@@ -30,6 +30,21 @@ def test_a_changed_record_changes_the_forecast_and_keeps_the_scan(untrained_bund
     assert not np.allclose(second.forecast.overall_survival, first.forecast.overall_survival, atol=1e-9)
     again = assessor.assess(case)
     np.testing.assert_allclose(again.forecast.overall_survival, first.forecast.overall_survival)
+
+
+def test_the_models_planes_follow_a_bifurcation_that_a_reader_moved(untrained_bundle: Path) -> None:
+    case, assessor = api.demo_case(), Assessor(read_bundle(untrained_bundle))
+    first = assessor.assess(case)
+    point_mm = first.landmarks.points_mm[Landmark.BIFURCATION]
+    moved_mm = (point_mm[0], point_mm[1], point_mm[2] + 12.0)
+    moved = assessor.assess(replace(case, landmarks=first.landmarks.with_moved(Landmark.BIFURCATION, moved_mm)))
+    assert moved.model_input.centring_rule is CentringRule.USER
+    index = case.baseline_scan.geometry.lps_to_index(np.array(moved_mm))
+    assert moved.model_input.centre_index == pytest.approx(float(index[0]))
+    assert moved.segments != first.segments
+    again = assessor.assess(replace(case, landmarks=first.landmarks))
+    assert again.model_input.centring_rule is first.model_input.centring_rule
+    assert again.model_input.centre_index == first.model_input.centre_index
 
 
 def test_a_demonstration_model_says_so_in_every_result(demo_assessed: tuple[Case, Assessment]) -> None:

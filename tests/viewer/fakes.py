@@ -37,6 +37,7 @@ from star_viewer.jobs.requests import (
     OpenCase,
     Request,
     WriteReport,
+    WriteSegments,
 )
 from tests.viewer.scene.factory import T, build_assessment, build_case
 
@@ -170,9 +171,13 @@ class FakeTasks:
             case OpenCase():
                 return self._open(request, progress)
             case AssessCase():
-                return build_full_assessment(replace(self._case, clinical=request.clinical))
+                assessment = build_full_assessment(replace(self._case, clinical=request.clinical))
+                return replace(assessment, landmarks=request.edits.landmarks or assessment.landmarks)
             case WriteReport():
                 request.path.write_bytes(b"%PDF-1.7")
+                return request.path
+            case WriteSegments():
+                request.path.write_bytes(b"DICM")
                 return request.path
             case ListModels():
                 return (FakeModel("star"), FakeModel("ours", "Ours", False, False, "local"))

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
-from star_core.errors import SegmentationError
 from star_core.imaging.centring import find_portal_bifurcation
 from star_core.imaging.geometry import crop_masks, crop_to, shrink_mask
+from star_core.imaging.presence import require_liver
 from star_core.types import (
     BoolArray,
     CouinaudLandmarks,
@@ -73,9 +72,7 @@ def find_landmarks(masks: Masks) -> CouinaudLandmarks:
         When there is no liver.
     """
     masks = crop_masks(masks, 2 * _LIVER_REACH_MM)
-    liver = masks.mask_of(Structure.LIVER)
-    if not liver.any():
-        raise SegmentationError("There is no liver to cut into segments.", remedy="Segment the liver first.")
+    liver = require_liver(masks, "to cut into segments")
     fork = find_portal_bifurcation(masks.mask_of(Structure.PORTAL_VEINS), liver, masks.geometry)
     finder = _Finder(masks)
     finder.place_cava()
@@ -89,6 +86,8 @@ class _Coarse:
     """The liver and what lies at it on cells of about 3 mm, cropped."""
 
     def __init__(self, masks: Masks) -> None:
+        from scipy.ndimage import distance_transform_edt  # the window cuts segments without it
+
         liver = masks.mask_of(Structure.LIVER)
         spacing_mm = masks.geometry.spacing_mm
         margin = [int(np.ceil(_LIVER_REACH_MM / mm)) for mm in spacing_mm]
@@ -109,6 +108,8 @@ class _Coarse:
 
     def find_vessels(self, kind: Structure) -> _Vessels:
         """Return the cells of a vessel tree at the liver."""
+        from scipy.ndimage import distance_transform_edt
+
         cells = shrink_mask(self._masks.mask_of(kind)[self._box], self._steps)
         radius = distance_transform_edt(np.pad(cells, 1), sampling=self._cell_mm)[1:-1, 1:-1, 1:-1]
         near = cells & self._at_liver

@@ -71,20 +71,29 @@ def label_segments(liver: BoolArray, geometry: Geometry, landmarks: CouinaudLand
             "The planes along the left, middle and right hepatic vein are out of order.",
             remedy="Move the landmarks so that they follow each other from the patient's left to the right.",
         )
-    places = np.nonzero(liver)
-    inside = geometry.index_to_lps(np.stack(places, axis=-1).astype(np.float64))
-    angle = measure_angles(inside, points)
-    above = inside[:, 2] > points[Landmark.BIFURCATION][2]
-    above_left = inside[:, 2] > points[Landmark.LEFT_PORTAL][2]
-    segment = np.select(
-        [angle < left, angle < middle, angle < right],
-        [np.where(above_left, 2, 3), np.full(len(inside), 4), np.where(above, 8, 5)],
-        np.where(above, 7, 6),
-    )
-    segment[_in_caudate(inside, angle, points)] = 1
     labels = np.zeros(liver.shape, dtype=np.uint8)
-    labels[places] = segment
+    # Slice by slice the arrays stay small: a window that works this out beside itself is not held up.
+    for number in np.flatnonzero(liver.any(axis=(1, 2))).tolist():
+        rows, columns = np.nonzero(liver[number])
+        index = np.stack([np.full(len(rows), number), rows, columns], axis=-1).astype(np.float64)
+        labels[number, rows, columns] = _label_points(geometry.index_to_lps(index), points, (left, middle, right))
     return labels
+
+
+def _label_points(
+    inside_mm: DoubleArray, landmarks_mm: Mapping[Landmark, PointMm], planes: tuple[float, float, float]
+) -> NDArray[np.uint8]:
+    """Return (N,) labels of points (N, 3) in the liver, LPS mm; ``planes`` are the angles of the three veins."""
+    left, middle, right = planes
+    angle = measure_angles(inside_mm, landmarks_mm)
+    above = inside_mm[:, 2] > landmarks_mm[Landmark.BIFURCATION][2]
+    above_left = inside_mm[:, 2] > landmarks_mm[Landmark.LEFT_PORTAL][2]
+    segment = np.where(above, 7, 6).astype(np.uint8)
+    segment[angle < right] = np.where(above, 8, 5)[angle < right]
+    segment[angle < middle] = 4
+    segment[angle < left] = np.where(above_left, 2, 3)[angle < left]
+    segment[_in_caudate(inside_mm, angle, landmarks_mm)] = 1
+    return segment
 
 
 def _in_caudate(inside_mm: DoubleArray, angle: DoubleArray, landmarks_mm: Mapping[Landmark, PointMm]) -> BoolArray:

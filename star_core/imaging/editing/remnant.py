@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from star_core.errors import SegmentationError
 from star_core.imaging.editing.patch import MaskPatch, build_patch
+from star_core.imaging.presence import require_liver
 from star_core.types import (
     SEGMENTS,
     BoolArray,
+    CouinaudLandmarks,
     CouinaudSegments,
     DoubleArray,
+    Landmark,
     Masks,
     PointMm,
     Segment,
@@ -72,8 +75,59 @@ def cut_by_segments(masks: Masks, segments: CouinaudSegments, removed: Collectio
     SegmentationError
         When there is no liver, or nothing of it would remain.
     """
-    goes = np.array([False, *(segment in removed for segment in SEGMENTS)])
-    return _to_remnant(masks, ~goes[segments.labels])
+    stays = np.array([True, *(segment not in removed for segment in SEGMENTS)])
+    return _to_remnant(masks, np.stack([stays[section] for section in segments.labels]))
+
+
+def keep_whole_liver(masks: Masks) -> MaskPatch:
+    """Return what makes the remnant the whole liver without tumours, from which a reader draws on.
+
+    Raises
+    ------
+    SegmentationError
+        When there is no liver.
+    """
+    return _to_remnant(masks, np.ones(masks.bits.shape, dtype=bool))
+
+
+class RemnantMeter:
+    """Measures remnants that are not cut yet, fast enough to follow a hand: the liver's tissue is laid out once.
+
+    Raises
+    ------
+    SegmentationError
+        When there is no liver.
+    """
+
+    def __init__(self, masks: Masks) -> None:
+        tissue = require_liver(masks, "to cut") & ~masks.mask_of(Structure.TUMOUR)
+        self._tissue, self._voxel_ml = tissue, masks.geometry.voxel_volume_ml
+        self._whole = measure_remnant(masks)
+        slices, rows, columns = (axis.astype(np.float32) for axis in np.nonzero(tissue))
+        self._index = np.stack([slices, rows, columns])
+        self._affine_lps = masks.geometry.affine_lps
+
+    def measure(self) -> RemnantVolumes:
+        """Return the volumes as they stand."""
+        return self._whole
+
+    def measure_plane(self, plane: CuttingPlane) -> RemnantVolumes:
+        """Return the volumes that a cut by a plane would give; see :func:`cut_by_plane`."""
+        normal = np.array(plane.normal, dtype=np.float64)
+        rows = (self._affine_lps[:3, :3].T @ normal).astype(np.float32)
+        offset = np.float32((self._affine_lps[:3, 3] - np.array(plane.point_mm)) @ normal)
+        return self._with_remnant(int(np.count_nonzero(rows @ self._index + offset <= 0.0)))
+
+    def measure_segments(self, segments: CouinaudSegments, removed: Collection[Segment]) -> RemnantVolumes:
+        """Return the volumes that removing segments would give; see :func:`cut_by_segments`."""
+        counts = np.zeros(len(SEGMENTS) + 1, dtype=np.int64)
+        for section, tissue in zip(segments.labels, self._tissue, strict=True):
+            counts += np.bincount(section[tissue], minlength=len(counts))
+        stays = [True, *(segment not in removed for segment in SEGMENTS)]
+        return self._with_remnant(int(counts[stays].sum()))
+
+    def _with_remnant(self, voxels: int) -> RemnantVolumes:
+        return replace(self._whole, remnant_ml=voxels * self._voxel_ml)
 
 
 def measure_remnant(masks: Masks) -> RemnantVolumes:
@@ -102,19 +156,25 @@ def suggest_plane(masks: Masks, normal: DoubleArray) -> CuttingPlane:
     SegmentationError
         When there is no liver.
     """
-    liver = masks.mask_of(Structure.LIVER)
-    if not liver.any():
-        raise SegmentationError("There is no liver to cut.", remedy="Segment the liver first.")
+    liver = require_liver(masks, "to cut")
     middle = masks.geometry.index_to_lps(np.argwhere(liver)[:: max(1, int(liver.sum()) // 50_000)].astype(np.float64))
     x_mm, y_mm, z_mm = (float(value) for value in middle.mean(axis=0))
     right, front, up = (float(value) for value in normal)
     return CuttingPlane(point_mm=(x_mm, y_mm, z_mm), normal=(right, front, up))
 
 
+def plane_along_middle_vein(landmarks: CouinaudLandmarks) -> CuttingPlane:
+    """Return the upright plane through the vena cava and the middle hepatic vein; the right liver is removed."""
+    cava, vein = (np.array(landmarks.points_mm[name]) for name in (Landmark.VENA_CAVA, Landmark.MIDDLE_VEIN))
+    along = vein[:2] - cava[:2]
+    normal = np.array([along[1], -along[0]]) / max(float(np.linalg.norm(along)), 1e-3)
+    # The vein runs forwards from the cava (LPS: to lower y), so that this direction is the patient's right.
+    x_mm, y_mm, z_mm = (float(value) for value in (cava + vein) / 2)
+    return CuttingPlane(point_mm=(x_mm, y_mm, z_mm), normal=(float(normal[0]), float(normal[1]), 0.0))
+
+
 def _to_remnant(masks: Masks, kept: BoolArray) -> MaskPatch:
-    liver = masks.mask_of(Structure.LIVER)
-    if not liver.any():
-        raise SegmentationError("There is no liver to cut.", remedy="Segment the liver first.")
+    liver = require_liver(masks, "to cut")
     after = liver & kept & ~masks.mask_of(Structure.TUMOUR)
     if not after.any():
         raise SegmentationError(

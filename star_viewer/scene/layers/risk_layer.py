@@ -34,7 +34,7 @@ class RiskLayer:
         self._slice = vtkImageSlice()
         look = self._slice.GetProperty()
         look.SetInterpolationTypeToLinear()
-        look.SetLayerNumber(1)
+        look.SetLayerNumber(2)
         look.UseLookupTableScalarRangeOn()
         self._slice.VisibilityOff()
         self._frames: RiskFrames | None = None

@@ -18,9 +18,12 @@ from star_core.imaging.editing.brush import Brush, paint
 from star_core.imaging.editing.patch import MaskPatch, apply_patch, build_patch, pack_patch, unpack_patch
 from star_core.imaging.editing.remnant import (
     CuttingPlane,
+    RemnantMeter,
     cut_by_plane,
     cut_by_segments,
+    keep_whole_liver,
     measure_remnant,
+    plane_along_middle_vein,
     suggest_plane,
 )
 from star_core.types import BoolArray, Geometry, Masks, PointMm, Segment, Structure, Volume
@@ -230,3 +233,33 @@ def test_nothing_is_cut_where_nothing_would_remain(phantom_masks: Masks) -> None
         cut_by_plane(phantom_masks, CuttingPlane(point_mm=(500.0, 0.0, 0.0), normal=(-1.0, 0.0, 0.0)))
     with pytest.raises(SegmentationError, match="no liver"):
         cut_by_plane(nothing(), CuttingPlane(point_mm=(0.0, 0.0, 0.0), normal=(1.0, 0.0, 0.0)))
+
+
+def test_a_remnant_that_is_not_cut_yet_measures_as_it_will(phantom_masks: Masks) -> None:
+    meter, segments = RemnantMeter(phantom_masks), segment_couinaud(phantom_masks)
+    for normal in (np.array([-1.0, 0.2, 0.1]), np.array([0.3, -0.5, 1.0])):
+        plane = suggest_plane(phantom_masks, normal)
+        cut = measure_remnant(apply_patch(phantom_masks, cut_by_plane(phantom_masks, plane)))
+        assert meter.measure_plane(plane).remnant_ml == pytest.approx(cut.remnant_ml, rel=1e-3)
+    removed = (Segment.II, Segment.III)
+    cut = measure_remnant(apply_patch(phantom_masks, cut_by_segments(phantom_masks, segments, removed)))
+    assert meter.measure_segments(segments, removed) == cut
+    assert meter.measure() == measure_remnant(phantom_masks)
+    with pytest.raises(SegmentationError, match="no liver"):
+        RemnantMeter(nothing())
+
+
+def test_the_remnant_begins_with_the_whole_liver_without_tumours(phantom_masks: Masks) -> None:
+    after = apply_patch(phantom_masks, keep_whole_liver(phantom_masks))
+    assert measure_remnant(after).share == pytest.approx(1.0)
+    assert not (after.mask_of(Structure.REMNANT) & after.mask_of(Structure.TUMOUR)).any()
+
+
+def test_a_plane_along_the_middle_vein_removes_the_right_liver(phantom_masks: Masks) -> None:
+    segments = segment_couinaud(phantom_masks)
+    plane = plane_along_middle_vein(segments.landmarks)
+    cut = apply_patch(phantom_masks, cut_by_plane(phantom_masks, plane)).mask_of(Structure.REMNANT)
+    tissue = ~phantom_masks.mask_of(Structure.TUMOUR)
+    right, left = np.isin(segments.labels, (5, 6, 7, 8)) & tissue, np.isin(segments.labels, (2, 3, 4)) & tissue
+    assert (cut & right).sum() < 0.05 * right.sum()
+    assert (cut & left).sum() > 0.95 * left.sum()

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from star_core import api
+from star_core.dicom.couinaud import read_couinaud
 from star_core.errors import StorageError
-from star_core.types import Assessment, Provenance, ignore_progress
+from star_core.imaging.couinaud.landmarks import find_landmarks
+from star_core.imaging.couinaud.segments import segment_couinaud
+from star_core.types import Assessment, Case, Landmark, Provenance, ignore_progress
 from star_viewer.jobs.archive_requests import FindStudies, ImportStudies, ListContents, MoveArchive, Wanted
-from star_viewer.jobs.requests import ArchivedScan, AssessCase, CaseSource, OpenCase
+from star_viewer.jobs.requests import ArchivedScan, AssessCase, CaseEdits, CaseSource, OpenCase, WriteSegments
 from star_viewer.jobs.tasks import ArchiveTasks, Tasks
 from tests.viewer.fakes import RECORD, build_full_assessment
 from tests.viewer.shelves import PEOPLE, write_study
@@ -87,3 +91,17 @@ def test_the_archive_is_found_after_a_move_by_another_worker(study: int, tmp_pat
     assert looking.answer(ListContents(study=study), ignore_progress).series  # type: ignore[attr-defined]
     report = looking.answer(ImportStudies(sources=(tmp_path / "ct",)), ignore_progress)
     assert report.duplicates == 3  # type: ignore[attr-defined]
+
+
+def test_segments_are_written_as_the_reader_placed_the_landmarks(tmp_path: Path) -> None:
+    tasks = Tasks()
+    case = tasks.answer(OpenCase(source=CaseSource()), ignore_progress)
+    assert isinstance(case, Case)
+    assert case.masks is not None
+    landmarks = find_landmarks(case.masks).with_moved(Landmark.BIFURCATION, (-20.0, -10.0, 10.0))
+    request = WriteSegments(source=CaseSource(), path=tmp_path / "seg.dcm", edits=CaseEdits(landmarks=landmarks))
+    assert tasks.answer(request, ignore_progress) == request.path
+    expected = segment_couinaud(case.masks, landmarks).labels
+    np.testing.assert_array_equal(read_couinaud(request.path, case.baseline_scan), expected)
+    with pytest.raises(StorageError, match="already exists"):
+        tasks.answer(request, ignore_progress)

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 from pytestqt.qtbot import QtBot
 
+from star_core.imaging.couinaud.segments import segment_couinaud
+from star_core.types import Segment
 from star_viewer.panels.regions import RegionsPanel
 from star_viewer.session import IncidenceMode, Session
 from tests.viewer.fakes import RECORD, build_full_assessment
-from tests.viewer.scene.factory import build_case
+from tests.viewer.scene.factory import build_case, build_landmarks, build_masks
 
 ASSESSMENT = build_full_assessment(replace(build_case(), clinical=RECORD))
 
@@ -68,3 +70,19 @@ def test_a_result_with_fewer_regions_leaves_no_row_of_the_old_one(session: Sessi
     session.set_assessment(ASSESSMENT)
     session.set_assessment(replace(ASSESSMENT, regions=ASSESSMENT.regions[:1]))
     assert _column(panel, 0) == ["Liver remnant"]
+
+
+def test_segments_stand_with_their_part_of_the_whole_liver(session: Session, panel: RegionsPanel) -> None:
+    part = ASSESSMENT.regions[1]
+    session.set_assessment(replace(ASSESSMENT, segments=(replace(part, name="Segment II"),)))
+    segments = segment_couinaud(build_masks(), build_landmarks())
+    session.anatomy.set_segments(segments, segments.volumes_ml())
+    volumes = segments.volumes_ml()
+    share = 100 * volumes[Segment.II] / sum(volumes.values())
+    row = _column(panel, 0).index("Segment II")
+    assert _column(panel, 3)[row] == f"{volumes[Segment.II]:.0f} ({share:.0f})"
+    assert _column(panel, 3)[0] == ""
+    assert _column(panel, 2)[_column(panel, 0).index("Segment V")] == "0.00"  # removed: it cannot recur
+    session.anatomy.set_segments(None, {})
+    assert _column(panel, 3)[-1] == ""
+    assert _column(panel, 0)[-1] == "Segment II"

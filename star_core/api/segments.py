@@ -1,0 +1,65 @@
+"""Couinaud's segments of a case, written as DICOM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from star_core.errors import SegmentationError, StorageError
+from star_core.types import Case
+
+
+def write_segments(case: Case, out: Path, *, ct: Path | None = None) -> None:
+    """Write Couinaud's segments of a case as a DICOM Segmentation.
+
+    Parameters
+    ----------
+    case
+        The case with its structures, and its landmarks where a reader placed them.
+    out
+        New file.
+    ct
+        One file of the case's CT, whose patient and study the object takes over; ``None`` for a CT that was made here.
+
+    Raises
+    ------
+    StorageError
+        When the file exists or cannot be written.
+    DicomError
+        When the CT's header cannot be read.
+    SegmentationError
+        When there is no liver, or the landmarks are out of order.
+    """
+    from star_core.dicom.couinaud import write_couinaud
+    from star_core.dicom.study import read_study_header
+    from star_core.imaging.couinaud.segments import segment_couinaud
+    from star_core.storage import new_file
+
+    if out.exists():
+        raise StorageError(f"File {out.name!r} already exists.", remedy="Choose a new file.")
+    if case.masks is None:
+        raise SegmentationError("There is no liver to cut into segments.", remedy="Segment the liver first.")
+    segments = segment_couinaud(case.masks, case.landmarks)
+    study = None if ct is None else read_study_header(ct)
+    with new_file(out) as partial:
+        write_couinaud(segments, case.baseline_scan, partial, patient_id=case.case_id, study=study)
+
+
+def find_ct_file(folder: Path, series_uid: str | None) -> Path:
+    """Return one file of the CT that a folder or file is opened as (:func:`star_core.api.open_case`).
+
+    Raises
+    ------
+    StorageError, DicomError
+        When there is none any more.
+    SegmentationError
+        For a NIfTI image, which names no patient and no study.
+    """
+    from star_core.api.cases import NIFTI_SUFFIXES, choose_ct
+    from star_core.dicom.discover import discover_series
+
+    if folder.name.lower().endswith(NIFTI_SUFFIXES):
+        raise SegmentationError(
+            "Segments of a NIfTI image cannot be written as DICOM: it names no patient and no study.",
+            remedy="Open the CT as DICOM.",
+        )
+    return choose_ct(discover_series(folder), series_uid).paths[0]
