@@ -20,9 +20,8 @@ from star_core.explain.gradcam import BONE_RULE, ExplainedOutcome, Heatmap, comp
 from star_core.explain.regions import compute_region_risks, compute_segment_risks
 from star_core.imaging.couinaud.landmarks import find_landmarks
 from star_core.imaging.couinaud.segments import doubt_landmarks
-from star_core.imaging.follow_up import prepare_follow_up
+from star_core.imaging.follow_up import describe_follow_ups, later_years, prepare_follow_up, register_follow_ups
 from star_core.imaging.liver import segment_liver
-from star_core.imaging.registration.align import register_rigid
 from star_core.model.bundle import ModelBundle, read_preprocessing
 from star_core.model.predict import choose_device, predict
 from star_core.model.tracker import ImageFeatures
@@ -34,7 +33,6 @@ from star_core.types import (
     CouinaudLandmarks,
     DoubleArray,
     Finding,
-    FollowUpInput,
     Forecast,
     Interval,
     Masks,
@@ -42,6 +40,7 @@ from star_core.types import (
     ProgressCallback,
     Provenance,
     RegionRisk,
+    Registration,
     Severity,
     Structure,
     Volume,
@@ -60,6 +59,8 @@ class _SeenScan:
     model_input: ModelInput
     landmarks: CouinaudLandmarks
     findings: tuple[Finding, ...]
+    given: Mapping[int, Registration]
+    registrations: Mapping[int, Registration]
     features: ImageFeatures | None
 
 
@@ -100,7 +101,8 @@ class Assessor:
     def assess(self, case: Case, *, progress: ProgressCallback = ignore_progress) -> Assessment:
         """Return the assessment of a case; ``progress`` counts preparing, tracking, projecting and explaining.
 
-        Follow-up scans are registered to the first and fill the slots of their years and of those after.
+        Follow-up scans fill the slots of their years and of those after, as the case says that they lie on the first;
+        where it does not, they are registered as a body.
 
         Raises
         ------
@@ -133,7 +135,7 @@ class Assessor:
                 *doubt_landmarks(landmarks),
                 *validate_record(case.clinical),
             ),
-            provenance=self._provenance(case, model_input),
+            provenance=self._provenance(case, model_input, seen.registrations),
         )
         details: dict[str, str | int] = {
             "model": self.card.name,
@@ -169,32 +171,48 @@ class Assessor:
     def _prepare(self, case: Case) -> _SeenScan:
         volume, masks = case.baseline_scan, case.masks
         scans = tuple(case.scans[year] for year in sorted(case.scans))
-        if self._seen is not None and _are_same(self._seen.scans, scans) and self._seen.masks is masks:
+        if self._knows(case, scans):
+            assert self._seen is not None
             return self._seen
         structures, estimated = _with_liver(volume, masks)
         model_input = build_model_input(volume, structures, case.clinical, config=self._preprocessing)
+        registrations = register_follow_ups(case)
         follow_ups = tuple(
-            self._prepare_follow_up(case.scans[year], year, volume, model_input)
-            for year in sorted(case.scans)
-            if year > min(case.scans)
+            prepare_follow_up(
+                case.scans[year],
+                _with_liver(case.scans[year], None)[0],
+                year=year,
+                grid=model_input.geometry,
+                config=self._preprocessing,
+                registration=registrations.get(year),
+            )
+            for year in later_years(case)
         )
-        findings = (*volume.findings, *(() if masks is None else masks.findings), *estimated, *model_input.findings)
-        landmarks = find_landmarks(structures)
-        return _SeenScan(scans, masks, replace(model_input, follow_ups=follow_ups), landmarks, findings, None)
+        findings = (
+            *volume.findings,
+            *(() if masks is None else masks.findings),
+            *estimated,
+            *model_input.findings,
+            *describe_follow_ups(case, registrations),
+        )
+        return _SeenScan(
+            scans=scans,
+            masks=masks,
+            model_input=replace(model_input, follow_ups=follow_ups),
+            landmarks=find_landmarks(structures),
+            findings=findings,
+            given=case.registrations,
+            registrations=registrations,
+            features=None,
+        )
 
-    def _prepare_follow_up(self, later: Volume, year: int, first: Volume, model_input: ModelInput) -> FollowUpInput:
-        """Return a later scan on the first one's model grid; scans of another space are registered."""
-        frame = later.acquisition.frame_of_reference_uid
-        shares_space = bool(frame) and frame == first.acquisition.frame_of_reference_uid
-        structures, _ = _with_liver(later, None)
-        return prepare_follow_up(
-            later,
-            structures,
-            year=year,
-            grid=model_input.geometry,
-            config=self._preprocessing,
-            to_first_lps=None if shares_space else register_rigid(later, first),
-        )
+    def _knows(self, case: Case, scans: tuple[Volume, ...]) -> bool:
+        seen = self._seen
+        if seen is None or not _are_same(seen.scans, scans) or seen.masks is not case.masks:
+            return False
+        years, given = later_years(case), case.registrations
+        filled = [follow_up.year for follow_up in seen.model_input.follow_ups]
+        return years == filled and all(seen.given.get(year) is given.get(year) for year in years)
 
     def _findings_on_model(self) -> tuple[Finding, ...]:
         """Return what the reader must know of the model before any of its numbers."""
@@ -227,7 +245,7 @@ class Assessor:
             )
         return tuple(findings)
 
-    def _provenance(self, case: Case, model_input: ModelInput) -> Provenance:
+    def _provenance(self, case: Case, model_input: ModelInput, registrations: Mapping[int, Registration]) -> Provenance:
         card = self.card
         return Provenance(
             model_name=card.name,
@@ -237,6 +255,7 @@ class Assessor:
             software_version=star_core.__version__,
             series_uid=case.baseline_scan.series_uid,
             follow_up_series_uids={year: scan.series_uid for year, scan in case.scans.items() if year > 0},
+            follow_up_registrations={year: found.in_words() for year, found in registrations.items()},
             segmentation_uid=None if case.masks is None else case.masks.series_uid,
             preprocessing={
                 "centring_rule": model_input.centring_rule.value,
@@ -371,6 +390,7 @@ def _provenance_json(provenance: Provenance) -> dict[str, object]:
         "software_version": provenance.software_version,
         "series_uid": provenance.series_uid,
         "follow_up_series_uids": dict(provenance.follow_up_series_uids),
+        "follow_up_registrations": dict(provenance.follow_up_registrations),
         "segmentation_uid": provenance.segmentation_uid,
         "preprocessing": dict(provenance.preprocessing),
         "clinical_inputs": dict(provenance.clinical_inputs),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from star_core.errors import RegistrationError
 from star_core.imaging.registration.images import to_affine, to_coarse_image, to_deformation, to_matrix
 from star_core.imaging.registration.quality import check_plausible, measure_quality
-from star_core.imaging.registration.result import Deformation, Registration, RegistrationKind, invert
 from star_core.types import DoubleArray, ProgressCallback, Volume, ignore_progress
+from star_core.types.registration import Deformation, Registration, RegistrationKind
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
@@ -70,17 +70,6 @@ def register(
     check_plausible(to_later, quality)
     progress(steps, steps)
     return Registration(kind=kind, to_later_lps=to_later, quality=quality, deformation=deformation)
-
-
-def register_rigid(moving: Volume, fixed: Volume) -> DoubleArray:
-    """Return (4, 4): LPS mm of ``moving`` to LPS mm of ``fixed``.
-
-    Raises
-    ------
-    RegistrationError
-        When the result turns the patient or leaves too little in common to be believed.
-    """
-    return invert(register(moving, fixed).to_later_lps)
 
 
 def _align_rigid(fixed: sitk.Image, moving: sitk.Image, start_lps: DoubleArray | None) -> DoubleArray:
