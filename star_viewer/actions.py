@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QMenuBar, QWidget
 from star_core.imaging.annotations import AnnotationKind
 from star_viewer.action_spec import ActionSpec
 from star_viewer.display import WindowPreset
+from star_viewer.follow_specs import FOLLOW_SPECS
 from star_viewer.session import Session
 from star_viewer.view_specs import PRESET_NAMES, VIEW_SPECS
 
@@ -70,6 +71,7 @@ SPECS = (
     ActionSpec("annual", "Patient", "Cumulative or annual", "Switch cumulative and annual risk", "M"),
     ActionSpec("finetune", "Model", "Fine-tune on our patients…", "Train the heads on a cohort", "Ctrl+T"),
     *VIEW_SPECS,
+    *FOLLOW_SPECS,
     ActionSpec("theme", "View", "Dark or light", "Switch dark and light", "Ctrl+L", "mdi6.theme-light-dark"),
     *_DRAWING,
     ActionSpec("palette", "Help", "Find an action…", "Type to find any action; Return runs it", "Ctrl+K"),

@@ -17,6 +17,7 @@ from star_viewer.copying import Copying, build_copies_runner
 from star_viewer.dialogs.about import AboutDialog
 from star_viewer.editing import Editing
 from star_viewer.filing import Filing
+from star_viewer.following import Following
 from star_viewer.importing import Importing
 from star_viewer.jobs.requests import CaseSource, Request
 from star_viewer.jobs.runner import JobRunner
@@ -95,6 +96,7 @@ class StarApp(QObject):
         self.keeping = Keeping(self.window, self.session, self.workflow, Keeper(self))
         self.editing = Editing(self.window, self.session, self.workflow, self.keeping)
         self.filing = Filing(self.session, self.workflow, self.shelf, self.keeping, self.window)
+        self.following = Following(self.window, self.session, self.workflow, self.runner, self.keeping)
         self._connect_actions()
         self._connect_workflow()
         self._connect_views()
@@ -115,6 +117,7 @@ class StarApp(QObject):
         """End everything that runs beside the window."""
         self.settings.change(window_geometry=self.window.geometry_text(), overlay_opacity=self.session.overlay.opacity)
         self.editing.close()
+        self.following.close()
         self.keeping.close()
         self.copying.close()
         self.picturing.close()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QObject
 
 from star_core.errors import StarError
 from star_core.types import Severity
-from star_viewer.jobs.requests import CaseEdits
 from star_viewer.keeping import Keeping
 from star_viewer.main_window import MainWindow
 from star_viewer.session import Session
@@ -31,7 +32,7 @@ class Editing(QObject):
         self.structures.close()
 
     def _hand_over(self) -> None:
-        self._workflow.take_edits(CaseEdits(mask_edits=self.structures.packed_edits))
+        self._workflow.take_edits(replace(self._workflow.edits, mask_edits=self.structures.packed_edits))
 
     def _tell_refusal(self, error: StarError) -> None:
         self._window.banners.tell(

@@ -192,6 +192,15 @@ class FollowUps(_Value):
         return file.follow_ups
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignedScan:
+    """A later CT on the first one's grid, before any adjustment by hand; its date where the header has one."""
+
+    volume: Volume
+    acquired_on: date | None
+    quality: RegistrationQuality
+
+
 class _File(_Value):
     format: int
     follow_ups: FollowUps

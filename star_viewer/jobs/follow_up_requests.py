@@ -1,11 +1,10 @@
-"""What the window can ask about follow-up CTs, and what comes back."""
+"""What the window can ask about follow-up CTs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 
-from star_core.types import RegistrationKind, RegistrationQuality, Volume
+from star_core.types import RegistrationKind
 from star_viewer.follow_ups import FollowUpSource
 from star_viewer.jobs.requests import CaseSource, Request
 
@@ -39,12 +38,3 @@ class ListOtherStudies(Request):
     def text(self) -> str:
         """What the progress bar says."""
         return "Looking for other studies"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlignedScan:
-    """A later CT on the first one's grid, before any adjustment by hand; its date where the header has one."""
-
-    volume: Volume
-    acquired_on: date | None
-    quality: RegistrationQuality

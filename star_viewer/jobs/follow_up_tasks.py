@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from star_core import api
 from star_core.types import Case, ProgressCallback, Registration, RegistrationKind, Volume
-from star_viewer.follow_ups import FollowUpSource
-from star_viewer.jobs.follow_up_requests import AlignedScan, OpenFollowUp
+from star_viewer.follow_ups import AlignedScan, FollowUpSource
+from star_viewer.jobs.follow_up_requests import OpenFollowUp
 from star_viewer.jobs.requests import FollowUpEdit
 
 _STEPS = 100
