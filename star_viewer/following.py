@@ -49,6 +49,7 @@ class Following(QObject):
         super().__init__(window)
         self._window, self._session, self._workflow, self._runner = window, session, workflow, runner
         self._purposes: dict[OpenFollowUp, Purpose] = {}
+        self._told = ""
         self.later = LaterScans(session, keeping, self)
         self.panel = FollowUpsPanel(self.later, session.display)
         window.tabs.addTab(self.panel, "FOLLOW-UPS")
@@ -157,7 +158,8 @@ class Following(QObject):
     def _tell_place(self, scan: FollowUp) -> None:
         place = self.later.plan.places()[scan.series_uid]
         if place.why:
-            self._window.banners.tell(f"The follow-up CT can be seen. {place.why}", severity=Severity.NOTE)
+            self._told = f"The follow-up CT can be seen. {place.why}"
+            self._window.banners.tell(self._told, severity=Severity.NOTE)
 
     def _offer(self, request: ListOtherStudies, studies: Sequence[Any]) -> None:
         source = self._workflow.source
@@ -225,6 +227,9 @@ class Following(QObject):
             year = places[scan.series_uid].year
             if year is not None and self.later.at_hand(scan) is not None:
                 edits.append(FollowUpEdit(source=scan.source, year=year, kind=scan.kind, adjustment=scan.adjustment))
+        if self._told and all(place.year is not None for place in places.values()):
+            self._window.banners.withdraw(self._told)
+            self._told = ""
         edits.sort(key=lambda edit: edit.year)
         self._workflow.take_edits(replace(self._workflow.edits, follow_ups=tuple(edits)))
 

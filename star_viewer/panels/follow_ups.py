@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QGridLayout,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QLineEdit,
@@ -63,6 +62,7 @@ class FollowUpsPanel(QScrollArea):
         self._moved = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._moved.timeout.connect(self.settle)
         self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName("Follow-up CTs")
         page = QWidget()
         layout = QVBoxLayout(page)
@@ -92,9 +92,9 @@ class FollowUpsPanel(QScrollArea):
         self.from_archive.clicked.connect(self.archive_asked)
         self.remove = _button("Remove", "Take the chosen follow-up CT out of the list")
         self.remove.clicked.connect(self._remove)
-        buttons = QHBoxLayout()
-        for button in (self.add, self.from_archive, self.remove):
-            buttons.addWidget(button)
+        buttons = QGridLayout()
+        for place, button in enumerate((self.add, self.remove, self.from_archive)):
+            buttons.addWidget(button, place // 2, place % 2, 1, 1 + place // 2)
         form = _form()
         form.addRow("Date of operation", self.operation)
         return _stack(form, self.empty, self.table, buttons)
@@ -369,6 +369,7 @@ def _choice(name: str, words: dict[Any, str]) -> ChoiceBox:
     box.setAccessibleName(name)
     box.setToolTip(name)
     box.setSizeAdjustPolicy(ChoiceBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(10)
     for choice, text in words.items():
         box.addItem(text, choice)
     return box
@@ -380,6 +381,7 @@ def _spin(name: str, most: float, step: float, suffix: str) -> QDoubleSpinBox:
     spin.setSingleStep(step)
     spin.setDecimals(1)
     spin.setSuffix(suffix)
+    spin.setMinimumWidth(7 * GRID)
     spin.setAccessibleName(name)
     spin.setToolTip(name)
     return spin

@@ -137,7 +137,9 @@ def draw_legend(
 def draw_difference_legend(painter: QPainter, rect: QRectF, most_hu: float) -> None:
     """Draw the colour scale of a difference in the lower right corner."""
     labels = {0.0: f"-{most_hu:.0f}", 0.5: "0", 1.0: f"+{most_hu:.0f}"}
-    _draw_scale(painter, rect, build_difference_table(_LEGEND_SIZE[1]), labels, ("later minus first", "HU"))
+    _draw_scale(
+        painter, rect, build_difference_table(_LEGEND_SIZE[1]), labels, ("later minus first", "HU"), on_white=True
+    )
 
 
 def _draw_scale(
@@ -148,9 +150,13 @@ def _draw_scale(
     heading: tuple[str, str],
     *,
     shown: int = _LEGEND_SIZE[1],
+    on_white: bool = False,
 ) -> None:
     width, height = _LEGEND_SIZE
     bar = QRectF(rect.right() - MARGIN - 52, rect.bottom() - MARGIN - height - 6, width, height)
+    if on_white:
+        edge = rect.right() - 112
+        painter.fillRect(QRectF(edge, bar.top() - 44, rect.right() - edge, height + 60), to_qcolour(BACKGROUND, 225))
     colours = np.ascontiguousarray(np.repeat(table[::-1, None], width, axis=1))
     image = QImage(colours.data, width, height, 3 * width, QImage.Format.Format_RGB888)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)

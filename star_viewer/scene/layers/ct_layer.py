@@ -19,7 +19,7 @@ from star_viewer.scene.vtk_data import build_image, build_lookup_table, build_ve
 _AIR_HU = -1024.0
 _OUTSIDE_HU = -2048.0  # where the later CT ends, as it was resampled
 _ENDED_HU = -1500
-_AIR_IN_BOTH_HU = -900
+_THIN_IN_BOTH_HU = -500
 
 
 class CtLayer:
@@ -130,7 +130,7 @@ class _GreySlice(_Slice):
 
 
 class _DifferenceSlice(_Slice):
-    """The later CT minus the first, in colours; nothing where one of them ends, or both are air."""
+    """The later CT minus the first, in colours; nothing where one of them ends, or both are air or lung."""
 
     def __init__(self, kind: SliceKind, renderer: vtkRenderer) -> None:
         super().__init__(kind, renderer)
@@ -166,7 +166,7 @@ def _to_colours(
     colours = np.empty((*first_hu.shape, 4), dtype=np.uint8)
     colours[..., :3] = table[index]
     ended = (first_hu <= _ENDED_HU) | (later_hu <= _ENDED_HU)
-    colours[..., 3] = np.where(ended | (np.maximum(first_hu, later_hu) < _AIR_IN_BOTH_HU), 0, 255)
+    colours[..., 3] = np.where(ended | (np.maximum(first_hu, later_hu) < _THIN_IN_BOTH_HU), 0, 255)
     return colours
 
 
