@@ -192,7 +192,7 @@ class FollowUps(_Value):
         return file.follow_ups
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AlignedScan:
     """A later CT on the first one's grid, before any adjustment by hand; its date where the header has one."""
 

@@ -177,7 +177,7 @@ class LaterScans(QObject):
         year = self._plan.places()[chosen.series_uid].year
         label = chosen.label if year is None else f"{chosen.label}, year {year}"
         seen = (aligned, self.adjustment, label)
-        if self._seen[:1] != (aligned,) or self._seen[1:] != seen[1:]:
+        if seen != self._seen:
             self._seen = seen
             self._session.set_later(LaterScan(aligned.volume, self.adjustment.to_motion(first), label))
 

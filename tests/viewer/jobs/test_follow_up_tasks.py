@@ -33,7 +33,7 @@ def write(scan: Volume, folder: Path, *, uid: str, day: str, patient: str = "P1"
     named = replace(scan, series_uid=uid, acquisition=Acquisition())
     for path in write_ct_series(named, folder, patient_id=patient):
         dataset = pydicom.dcmread(path)
-        dataset.StudyDate = day
+        dataset.StudyDate = dataset.SeriesDate = day
         dataset.save_as(path)
     return folder
 
