@@ -316,6 +316,8 @@ class StarApp(QObject):
             return
         unit = " in this year" if self.session.incidence_mode is IncidenceMode.ANNUAL else ""
         parts = [] if reading.hu is None else [f"HU {reading.hu}"]
+        if reading.later_hu is not None:
+            parts.append(f"later HU {reading.later_hu}")
         if reading.risk_percent_per_10ml is not None:
             parts.append(f"risk {reading.risk_percent_per_10ml:.2f} % per 10 ml{unit}")
         if reading.structure:

@@ -92,8 +92,20 @@ def register_follow_ups(case: Case) -> dict[int, Registration]:
 
 
 def describe_follow_ups(case: Case, registrations: Mapping[int, Registration]) -> tuple[Finding, ...]:
-    """Return a note for each year that a later scan fills: how it lies on the first."""
-    return tuple(
+    """Return a note for each year that a later scan fills and how it lies on the first; warn of another patient's."""
+    own = case.baseline_scan.acquisition.patient_key
+    keys = {year: case.scans[year].acquisition.patient_key for year in later_years(case)}
+    strangers = tuple(
+        Finding(
+            code="other-patient",
+            severity=Severity.WARNING,
+            message=f"The header of the follow-up CT of year {year} names another patient than the first CT's; "
+            "it was accepted all the same.",
+        )
+        for year, key in keys.items()
+        if key and own and key != own
+    )
+    notes = tuple(
         Finding(
             code="follow-up",
             severity=Severity.NOTE,
@@ -102,6 +114,7 @@ def describe_follow_ups(case: Case, registrations: Mapping[int, Registration]) -
         )
         for year in later_years(case)
     )
+    return (*strangers, *notes)
 
 
 def _sample(values: FloatArray, places: DoubleArray, grid: Geometry, *, outside: float) -> FloatArray:

@@ -192,7 +192,8 @@ class FollowUpsPanel(QScrollArea):
             self._shown = chosen.series_uid
             self._moved.stop()
         problem, place = self._later.problem(chosen), self._later.plan.places()[chosen.series_uid]
-        told = [problem or f"Alignment: {chosen.quality.in_words()}", place.why]
+        stranger = "Its header names another patient than the first CT's." if chosen.source.accept_other_patient else ""
+        told = [problem or f"Alignment: {chosen.quality.in_words()}", place.why, stranger]
         self.quality.setText("\n".join(filter(None, told)))
         self.acquired.show_date(chosen.acquired_on)
         for widget in (self.in_model, self.kind):

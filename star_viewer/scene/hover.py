@@ -8,7 +8,8 @@ import numpy as np
 
 from star_core.types import Geometry, Masks, RiskMap, Structure
 from star_viewer.scene.risk_frames import PERCENT_PER_10_ML
-from star_viewer.session import IncidenceMode, PointMm, Session
+from star_viewer.scene.state import ENDED_HU
+from star_viewer.session import IncidenceMode, LaterScan, PointMm, Session
 
 # What lies innermost is named: a tumour lies in the liver, a vessel may lie in the remnant.
 _INNERMOST_FIRST = (
@@ -24,14 +25,16 @@ _INNERMOST_FIRST = (
 class HoverReading:
     """Values at one point.
 
-    ``hu`` is ``None`` outside the scan, ``risk_percent_per_10ml`` is ``None`` without an assessment or outside its
-    grid, and ``structure`` is empty where no known structure lies.
+    ``hu`` is ``None`` outside the scan, ``later_hu`` where no later CT is seen or it ends,
+    ``risk_percent_per_10ml`` is ``None`` without an assessment or outside its grid, and ``structure`` is empty where no
+    known structure lies.
     """
 
     point_mm: PointMm
     hu: int | None
     risk_percent_per_10ml: float | None
     structure: str
+    later_hu: int | None = None
 
 
 def read_at(session: Session, point_mm: PointMm) -> HoverReading:
@@ -44,7 +47,17 @@ def read_at(session: Session, point_mm: PointMm) -> HoverReading:
     risk = None
     if assessment is not None:
         risk = _risk_at(assessment.risk_map, point_mm, session.year, session.incidence_mode)
-    return HoverReading(point_mm, hu, risk, "" if masks is None else _structure_at(masks, point_mm))
+    structure = "" if masks is None else _structure_at(masks, point_mm)
+    return HoverReading(
+        point_mm, hu, risk, structure, None if session.later is None else _later_at(session.later, point_mm)
+    )
+
+
+def _later_at(later: LaterScan, point_mm: PointMm) -> int | None:
+    left_mm, posterior_mm, superior_mm = (np.linalg.inv(later.motion_lps) @ [*point_mm, 1.0])[:3]
+    index = _voxel_of(later.volume.geometry, (float(left_mm), float(posterior_mm), float(superior_mm)))
+    hu = None if index is None else int(later.volume.voxels_hu[index])
+    return None if hu is None or hu <= ENDED_HU else hu
 
 
 def _voxel_of(geometry: Geometry, point_mm: PointMm) -> tuple[int, int, int] | None:

@@ -20,6 +20,8 @@ from star_viewer.scene.surfaces import Surface
 from star_viewer.session import IncidenceMode, LaterScan, OverlayStyle, PointMm, WindowLevel
 
 SOLID = "solid"
+ENDED_HU = -1500
+"""At or below this, below air, a later CT has ended."""
 
 
 class LaterView(StrEnum):

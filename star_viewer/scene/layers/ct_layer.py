@@ -13,12 +13,11 @@ from star_viewer.scene.cameras import to_turn_matrix
 from star_viewer.scene.colours import build_difference_table
 from star_viewer.scene.cutting import Cutter, SliceImage
 from star_viewer.scene.orientation import SliceKind
-from star_viewer.scene.state import SceneState, is_unchanged
+from star_viewer.scene.state import ENDED_HU, SceneState, is_unchanged
 from star_viewer.scene.vtk_data import build_image, build_lookup_table, build_vectors, planar_to_matrix4
 
 _AIR_HU = -1024.0
 _OUTSIDE_HU = -2048.0  # where the later CT ends, as it was resampled
-_ENDED_HU = -1500
 _THIN_IN_BOTH_HU = -500
 
 
@@ -165,7 +164,7 @@ def _to_colours(
     index = np.clip(np.rint(middle + middle * difference / most_hu), 0, len(table) - 1).astype(np.intp)
     colours = np.empty((*first_hu.shape, 4), dtype=np.uint8)
     colours[..., :3] = table[index]
-    ended = (first_hu <= _ENDED_HU) | (later_hu <= _ENDED_HU)
+    ended = (first_hu <= ENDED_HU) | (later_hu <= ENDED_HU)
     colours[..., 3] = np.where(ended | (np.maximum(first_hu, later_hu) < _THIN_IN_BOTH_HU), 0, 255)
     return colours
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from star_core.cohort.phantom import draw_scan
-from star_core.imaging.follow_up import prepare_follow_up
+from star_core.imaging.follow_up import describe_follow_ups, prepare_follow_up
 from star_core.types import (
     Case,
     Deformation,
@@ -18,6 +18,7 @@ from star_core.types import (
     Registration,
     RegistrationKind,
     RegistrationQuality,
+    Severity,
     Volume,
 )
 
@@ -62,6 +63,20 @@ def test_a_scan_that_lies_elsewhere_and_is_larger_gives_the_same_as_the_first(ca
     got = prepared(case, later, grid, found)
     assert np.corrcoef(got.ravel(), expected.ravel())[0, 1] > 0.98
     assert np.corrcoef(prepared(case, later, grid, None).ravel(), expected.ravel())[0, 1] < 0.9
+
+
+def test_the_scan_of_another_patient_that_was_accepted_is_a_warning(case: Case) -> None:
+    own, other = (
+        replace(case.baseline_scan, acquisition=replace(case.baseline_scan.acquisition, patient_key=key))
+        for key in ("a", "b")
+    )
+    found = describe_follow_ups(replace(case, scans={0: own, 2: own, 4: other}), {})
+    assert [(finding.code, finding.severity) for finding in found] == [
+        ("other-patient", Severity.WARNING),
+        ("follow-up", Severity.NOTE),
+        ("follow-up", Severity.NOTE),
+    ]
+    assert "year 4" in found[0].message
 
 
 def test_a_bending_and_a_readers_adjustment_count(case: Case, grid: Geometry) -> None:

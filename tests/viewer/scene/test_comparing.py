@@ -15,6 +15,7 @@ from star_core.types.registration import build_motion
 from star_viewer.display import Comparison, Layout
 from star_viewer.scene.colours import build_difference_table
 from star_viewer.scene.four_views import FourViews
+from star_viewer.scene.hover import read_at
 from star_viewer.scene.layouts import place_pairs
 from star_viewer.scene.orientation import SliceKind
 from star_viewer.scene.slice_pane import SlicePane
@@ -154,6 +155,15 @@ def test_the_scale_tells_the_difference_in_hu(views: FourViews, session: Session
     assert state is not None
     assert state.difference_hu == 200
     assert state.shown_text(beside=False) == "later CT, 2026-01-31, year 2, minus first"
+
+
+def test_the_cursor_reads_both_cts_where_both_are(views: FourViews, session: Session) -> None:
+    reading = read_at(session, INSIDE_MM)
+    assert (reading.hu, reading.later_hu) == (105, 205)
+    assert read_at(session, (0.0, 0.0, 77.0)).later_hu is None
+    motion = build_motion((0.0, 0.0, 200.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    session.set_later(build_later(motion=motion))
+    assert read_at(session, INSIDE_MM).later_hu is None
 
 
 def test_pairs_are_of_one_size_and_the_3d_view_alone_stays_alone() -> None:
