@@ -48,6 +48,7 @@ from star_core.types import (
 )
 
 _STEPS = 4
+_LIVERS_KNOWN = 6
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Assessor:
         self._network = bundle.build_network()
         self._device = choose_device(device)
         self._seen: _SeenScan | None = None
+        self._livers: tuple[tuple[Volume, Masks | None, Masks, tuple[Finding, ...]], ...] = ()
 
     def assess(self, case: Case, *, progress: ProgressCallback = ignore_progress) -> Assessment:
         """Return the assessment of a case; ``progress`` counts preparing, tracking, projecting and explaining.
@@ -110,7 +112,7 @@ class Assessor:
             When a follow-up cannot be aligned with the first scan.
         """
         progress(0, _STEPS)
-        seen = self._prepare(case)
+        seen = self._prepare(case, progress)
         progress(1, _STEPS)
         clinical, missing = encode_record(case.clinical)
         model_input = replace(seen.model_input, clinical=clinical, clinical_missing=missing)
@@ -168,26 +170,29 @@ class Assessor:
             findings=(*self._findings_on_model(), *seen.findings),
         )
 
-    def _prepare(self, case: Case) -> _SeenScan:
+    def _prepare(self, case: Case, progress: ProgressCallback = ignore_progress) -> _SeenScan:
         volume, masks = case.baseline_scan, case.masks
         scans = tuple(case.scans[year] for year in sorted(case.scans))
         if self._knows(case, scans):
             assert self._seen is not None
             return self._seen
-        structures, estimated = _with_liver(volume, masks)
+        structures, estimated = self._find_liver(volume, masks)
         model_input = build_model_input(volume, structures, case.clinical, config=self._preprocessing)
         registrations = register_follow_ups(case)
-        follow_ups = tuple(
-            prepare_follow_up(
+        follow_ups = []
+        for year in later_years(case):
+            progress(0, _STEPS)
+            later_structures, _ = self._find_liver(case.scans[year], None)
+            progress(0, _STEPS)
+            prepared = prepare_follow_up(
                 case.scans[year],
-                _with_liver(case.scans[year], None)[0],
+                later_structures,
                 year=year,
                 grid=model_input.geometry,
                 config=self._preprocessing,
                 registration=registrations.get(year),
             )
-            for year in later_years(case)
-        )
+            follow_ups.append(prepared)
         findings = (
             *volume.findings,
             *(() if masks is None else masks.findings),
@@ -198,13 +203,23 @@ class Assessor:
         return _SeenScan(
             scans=scans,
             masks=masks,
-            model_input=replace(model_input, follow_ups=follow_ups),
+            model_input=replace(model_input, follow_ups=tuple(follow_ups)),
             landmarks=find_landmarks(structures),
             findings=findings,
             given=case.registrations,
             registrations=registrations,
             features=None,
         )
+
+    def _find_liver(self, volume: Volume, masks: Masks | None) -> tuple[Masks, tuple[Finding, ...]]:
+        """Return masks that hold a liver; one that was found is known while scans are moved against each other."""
+        for scan, given, structures, findings in self._livers:
+            if scan is volume and given is masks:
+                return structures, findings
+        structures, findings = _with_liver(volume, masks)
+        if structures is not masks:
+            self._livers = (*self._livers[1 - _LIVERS_KNOWN :], (volume, masks, structures, findings))
+        return structures, findings
 
     def _knows(self, case: Case, scans: tuple[Volume, ...]) -> bool:
         seen = self._seen

@@ -85,10 +85,10 @@ class FourViews(QWidget):
         self.coronal = SlicePane(SliceKind.CORONAL, self._session, self)
         self._slice_panes = (self.axial, self.sagittal, self.coronal)
         self._later_panes = tuple(LaterPane(pane, self._session, self) for pane in self._slice_panes)
-        first: tuple[Pane, ...] = (self.axial, self.solid, self.sagittal, self.coronal)
-        self._panes: tuple[Pane, ...] = (*first, *self._later_panes)
+        self._panes: tuple[Pane, ...] = (self.axial, self.solid, self.sagittal, self.coronal)
+        self._all_panes: tuple[Pane, ...] = (*self._panes, *self._later_panes)
         self.coronal.shows_legend = True
-        for pane in self._panes:
+        for pane in self._all_panes:
             pane.camera_changed.connect(self._schedule)
             pane.camera_changed.connect(self.layout_changed)
             pane.hovered_at.connect(self._note_hover)
@@ -300,7 +300,7 @@ class FourViews(QWidget):
         self._generation += 1
         if volume is None:
             self._asked = self._shown = None
-            for pane in self._panes:
+            for pane in self._all_panes:
                 pane.clear()
         for pane in self._all_slices:
             pane.set_plane(self._planes.get(pane.kind))
@@ -363,7 +363,7 @@ class FourViews(QWidget):
     def _build_state(self, volume: Volume) -> SceneState:
         session, ratio = self._session, self.devicePixelRatioF()
         rects: dict[ViewName, Rect] = {}
-        for pane in self._panes:
+        for pane in self._all_panes:
             if pane.isVisibleTo(self):
                 place = pane.geometry()
                 corner = round(place.x() * ratio), round(place.y() * ratio)
@@ -398,7 +398,7 @@ class FourViews(QWidget):
         self._shown = frame.state
         if frame.state.draft and self._draft:
             self._settled.start()  # on a slow machine a draft takes long; the hand's rest counts from its end
-        for pane in self._panes:
+        for pane in self._all_panes:
             pane.show_frame(frame)
         self.frame_shown.emit(frame)
 
@@ -440,7 +440,7 @@ class FourViews(QWidget):
         else:
             places = place(self._layout, self._leading, size)
         legend = legend_view(places)
-        for pane in self._panes:
+        for pane in self._all_panes:
             at = places.get(pane.name)
             pane.setVisible(at is not None)
             if at is not None:

@@ -78,6 +78,23 @@ def test_a_case_carries_later_scans_with_how_they_lie_on_the_first() -> None:
         api.add_follow_ups(followed, {2: (replace(later, series_uid="2.25.3"), found)})
 
 
+def test_all_later_scans_are_aligned_in_the_way_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, RegistrationKind]] = []
+
+    def register(later: Volume, first: Volume, kind: RegistrationKind, **_: object) -> str:
+        asked.append((later.series_uid, kind))
+        return f"{later.series_uid} on {first.series_uid}"
+
+    monkeypatch.setattr("star_core.imaging.registration.align.register", register)
+    case = Case(case_id="c", scans={0: build_volume(), 3: build_volume("2.25.3"), 2: build_volume("2.25.2")})
+    aligned = api.align_follow_ups(case, RegistrationKind.B_SPLINE)
+    assert asked == [("2.25.2", RegistrationKind.B_SPLINE), ("2.25.3", RegistrationKind.B_SPLINE)]
+    assert aligned.registrations == {2: "2.25.2 on 2.25.1", 3: "2.25.3 on 2.25.1"}
+    other = Case(case_id="c", scans={0: build_volume(), 2: build_volume("2.25.2", "b")})
+    with pytest.raises(OtherPatientError):
+        api.align_follow_ups(other, RegistrationKind.RIGID)
+
+
 def test_other_studies_of_the_patient_are_offered(tmp_path: Path) -> None:
     for key, day in (("1", "20200101"), ("2", "20210301")):
         volume = replace(build_volume(f"2.25.1{key}"), acquisition=Acquisition(study_uid=f"2.25.2{key}"))

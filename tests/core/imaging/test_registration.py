@@ -10,7 +10,7 @@ import pytest
 
 from star_core.api import open_case
 from star_core.cohort.phantom import draw_scan
-from star_core.errors import RegistrationError
+from star_core.errors import CancelledError, RegistrationError
 from star_core.imaging.registration.align import register
 from star_core.imaging.registration.quality import check_plausible
 from star_core.imaging.registration.resample import resample_later
@@ -40,6 +40,19 @@ def test_a_known_motion_is_found_again(scan: Volume) -> None:
     )
     back = np.c_[np.c_[corners, np.ones(3)] @ motion.T @ to_first.T][:, :3]
     assert np.abs(back - corners).max() < 2.0
+
+
+def test_it_is_cancelled_between_two_steps_of_the_search(scan: Volume) -> None:
+    reports: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> None:
+        reports.append((done, total))
+        if len(reports) == 4:
+            raise CancelledError("Cancelled.")
+
+    with pytest.raises(CancelledError):
+        register(scan, scan, progress=progress)
+    assert set(reports) == {(0, 2)}
 
 
 def test_scans_that_share_too_little_are_refused(scan: Volume) -> None:

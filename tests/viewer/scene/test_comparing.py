@@ -99,7 +99,7 @@ def test_without_a_later_ct_the_first_is_seen_however_it_is_compared(views: Four
 def test_side_by_side_the_same_place_lies_at_the_same_pixel_of_both(views: FourViews, session: Session) -> None:
     _show(views, session, Comparison.SIDE)
     later = views._later_panes[0]
-    assert {str(pane.name) for pane in views._panes if pane.isVisible()} == {
+    assert {str(pane.name) for pane in views._all_panes if pane.isVisible()} == {
         *map(str, SliceKind),
         *map(str, LaterView),
     }
@@ -117,11 +117,11 @@ def test_side_by_side_the_same_place_lies_at_the_same_pixel_of_both(views: FourV
 def test_one_pair_can_fill_the_space(views: FourViews, session: Session) -> None:
     _show(views, session, Comparison.SIDE)
     views._later_panes[2].maximise_asked.emit()
-    assert {str(pane.name) for pane in views._panes if pane.isVisible()} == {"coronal", "later coronal"}
+    assert {str(pane.name) for pane in views._all_panes if pane.isVisible()} == {"coronal", "later coronal"}
     views._later_panes[2].maximise_asked.emit()
     assert views.axial.isVisible()
     session.display.change(layout=Layout.TWO)
-    assert sum(pane.isVisible() for pane in views._panes) == 2
+    assert sum(pane.isVisible() for pane in views._all_panes) == 2
 
 
 @pytest.mark.parametrize("comparison", [Comparison.LATER, Comparison.DIFFERENCE])
