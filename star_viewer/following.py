@@ -214,6 +214,7 @@ class Following(QObject):
         self.panel.from_archive.setEnabled(source is not None and source.archived is not None)
         self.panel.add.setEnabled(self._session.volume is not None)
         self._window.star_actions["follow_add"].setEnabled(self._session.volume is not None)
+        self._compare(Comparison.FIRST)
         self._enable()
 
     def _enable(self) -> None:

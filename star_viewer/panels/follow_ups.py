@@ -140,6 +140,7 @@ class FollowUpsPanel(QScrollArea):
             grid.addWidget(QLabel(title), row, 0)
             for column, spin in enumerate(spins, start=1):
                 spin.valueChanged.connect(self._move)
+                spin.editingFinished.connect(self.settle)
                 grid.addWidget(spin, row, column)
         self.reset = _button("Reset", "Let the follow-up CT lie as it was aligned")
         self.reset.clicked.connect(self._reset)

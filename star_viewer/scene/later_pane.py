@@ -19,6 +19,8 @@ class LaterPane(SlicePane):
         self._first = first
         super().__init__(first.kind, session, parent)
         self.name = LaterView[first.kind.name]
+        # Marks are measured on the first CT; their values beside the later one would be taken for its own.
+        self.tools = []
         self.setAccessibleName(f"{first.kind} slice view of the later CT")
 
     @property

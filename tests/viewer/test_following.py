@@ -293,6 +293,7 @@ def test_another_case_has_no_follow_ups_of_this_one(qtbot: QtBot, star_with_case
     (tmp_path / "another").mkdir()
     with qtbot.waitSignal(star.workflow.case_opened):
         star.workflow.open_folder(tmp_path / "another")
-    qtbot.wait(1)
+    qtbot.waitUntil(lambda: not star.following._purposes)
     assert star.following.later.plan.scans == ()
+    assert star.session.display.style.comparison is Comparison.FIRST
     assert star.session.later is None

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
+from star_core.imaging.annotations import AnnotationKind
 from star_core.types.registration import build_motion
 from star_viewer.display import Comparison, Layout
 from star_viewer.scene.colours import build_difference_table
@@ -96,7 +97,9 @@ def test_without_a_later_ct_the_first_is_seen_however_it_is_compared(views: Four
     np.testing.assert_array_equal(views.axial._picture, first)
 
 
-def test_side_by_side_the_same_place_lies_at_the_same_pixel_of_both(views: FourViews, session: Session) -> None:
+def test_side_by_side_the_same_place_lies_at_the_same_pixel_of_both(
+    views: FourViews, session: Session, qtbot: QtBot
+) -> None:
     _show(views, session, Comparison.SIDE)
     later = views._later_panes[0]
     assert {str(pane.name) for pane in views._all_panes if pane.isVisible()} == {
@@ -110,6 +113,10 @@ def test_side_by_side_the_same_place_lies_at_the_same_pixel_of_both(views: FourV
     assert views.axial.camera == later.camera
     assert later.pixel_of(MARK_MM) == views.axial.pixel_of(MARK_MM)
     middle = QPointF(later.rect().center())
+    session.set_pen(AnnotationKind.DISTANCE)
+    qtbot.mouseClick(later, Qt.MouseButton.LeftButton, pos=later.rect().center())
+    assert session.annotations == ()
+    assert later.tools == []
     later._aim(middle)
     assert session.crosshair_mm == pytest.approx(views.axial.point_at(middle))
 
