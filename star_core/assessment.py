@@ -21,10 +21,9 @@ from star_core.explain.regions import compute_region_risks, compute_segment_risk
 from star_core.imaging.centring import centre_of_reader
 from star_core.imaging.couinaud.landmarks import find_landmarks
 from star_core.imaging.couinaud.segments import doubt_landmarks
-from star_core.imaging.follow_up import prepare_follow_up
+from star_core.imaging.follow_up import describe_follow_ups, later_years, prepare_follow_up, register_follow_ups
 from star_core.imaging.geometry import to_canonical
 from star_core.imaging.liver import segment_liver
-from star_core.imaging.registration.align import register_rigid
 from star_core.model.bundle import ModelBundle, read_preprocessing
 from star_core.model.predict import choose_device, predict
 from star_core.model.tracker import ImageFeatures
@@ -36,7 +35,6 @@ from star_core.types import (
     CouinaudLandmarks,
     DoubleArray,
     Finding,
-    FollowUpInput,
     Forecast,
     Interval,
     Masks,
@@ -44,6 +42,7 @@ from star_core.types import (
     ProgressCallback,
     Provenance,
     RegionRisk,
+    Registration,
     Severity,
     Structure,
     Volume,
@@ -51,6 +50,7 @@ from star_core.types import (
 )
 
 _STEPS = 4
+_LIVERS_KNOWN = 6
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class _SeenScan:
     model_input: ModelInput
     landmarks: CouinaudLandmarks
     findings: tuple[Finding, ...]
+    given: Mapping[int, Registration]
+    registrations: Mapping[int, Registration]
     features: ImageFeatures | None
     centre_index: float | None
 
@@ -99,11 +101,13 @@ class Assessor:
         self._network = bundle.build_network()
         self._device = choose_device(device)
         self._seen: _SeenScan | None = None
+        self._livers: tuple[tuple[Volume, Masks | None, Masks, tuple[Finding, ...]], ...] = ()
 
     def assess(self, case: Case, *, progress: ProgressCallback = ignore_progress) -> Assessment:
         """Return the assessment of a case; ``progress`` counts preparing, tracking, projecting and explaining.
 
-        Follow-up scans are registered to the first and fill the slots of their years and of those after.
+        Follow-up scans fill the slots of their years and of those after, as the case says that they lie on the first;
+        where it does not, they are registered as a body.
 
         Raises
         ------
@@ -111,7 +115,7 @@ class Assessor:
             When a follow-up cannot be aligned with the first scan.
         """
         progress(0, _STEPS)
-        seen = self._prepare(case)
+        seen = self._prepare(case, progress)
         progress(1, _STEPS)
         clinical, missing = encode_record(case.clinical)
         model_input = replace(seen.model_input, clinical=clinical, clinical_missing=missing)
@@ -136,7 +140,7 @@ class Assessor:
                 *doubt_landmarks(landmarks),
                 *validate_record(case.clinical),
             ),
-            provenance=self._provenance(case, model_input),
+            provenance=self._provenance(case, model_input, seen.registrations),
         )
         details: dict[str, str | int] = {
             "model": self.card.name,
@@ -169,42 +173,71 @@ class Assessor:
             findings=(*self._findings_on_model(), *seen.findings),
         )
 
-    def _prepare(self, case: Case) -> _SeenScan:
+    def _prepare(self, case: Case, progress: ProgressCallback = ignore_progress) -> _SeenScan:
         volume, masks = case.baseline_scan, case.masks
         scans = tuple(case.scans[year] for year in sorted(case.scans))
         # Where a reader put the portal bifurcation, the model's planes follow (method, section 2, step 2).
         centre_index = centre_of_reader(case.landmarks, to_canonical(volume.voxels_hu, volume.geometry)[1])
-        seen = self._seen
-        knows_scans = seen is not None and _are_same(seen.scans, scans) and seen.masks is masks
-        if seen is not None and knows_scans and seen.centre_index == centre_index:
-            return seen
-        structures, estimated = _with_liver(volume, masks)
+        if self._knows(case, scans, centre_index):
+            assert self._seen is not None
+            return self._seen
+        structures, estimated = self._find_liver(volume, masks)
         model_input = build_model_input(
             volume, structures, case.clinical, config=self._preprocessing, centre_index=centre_index
         )
-        follow_ups = tuple(
-            self._prepare_follow_up(case.scans[year], year, volume, model_input)
-            for year in sorted(case.scans)
-            if year > min(case.scans)
+        registrations = register_follow_ups(case)
+        follow_ups = []
+        for year in later_years(case):
+            progress(0, _STEPS)
+            later_structures, _ = self._find_liver(case.scans[year], None)
+            progress(0, _STEPS)
+            prepared = prepare_follow_up(
+                case.scans[year],
+                later_structures,
+                year=year,
+                grid=model_input.geometry,
+                config=self._preprocessing,
+                registration=registrations.get(year),
+            )
+            follow_ups.append(prepared)
+        findings = (
+            *volume.findings,
+            *(() if masks is None else masks.findings),
+            *estimated,
+            *model_input.findings,
+            *describe_follow_ups(case, registrations),
         )
-        findings = (*volume.findings, *(() if masks is None else masks.findings), *estimated, *model_input.findings)
-        landmarks = find_landmarks(structures)
-        model_input = replace(model_input, follow_ups=follow_ups)
-        return _SeenScan(scans, masks, model_input, landmarks, findings, None, centre_index)
+        return _SeenScan(
+            scans=scans,
+            masks=masks,
+            model_input=replace(model_input, follow_ups=tuple(follow_ups)),
+            landmarks=find_landmarks(structures),
+            findings=findings,
+            given=case.registrations,
+            registrations=registrations,
+            features=None,
+            centre_index=centre_index,
+        )
 
-    def _prepare_follow_up(self, later: Volume, year: int, first: Volume, model_input: ModelInput) -> FollowUpInput:
-        """Return a later scan on the first one's model grid; scans of another space are registered."""
-        frame = later.acquisition.frame_of_reference_uid
-        shares_space = bool(frame) and frame == first.acquisition.frame_of_reference_uid
-        structures, _ = _with_liver(later, None)
-        return prepare_follow_up(
-            later,
-            structures,
-            year=year,
-            grid=model_input.geometry,
-            config=self._preprocessing,
-            to_first_lps=None if shares_space else register_rigid(later, first),
-        )
+    def _find_liver(self, volume: Volume, masks: Masks | None) -> tuple[Masks, tuple[Finding, ...]]:
+        """Return masks that hold a liver; one that was found is known while scans are moved against each other."""
+        for scan, given, structures, findings in self._livers:
+            if scan is volume and given is masks:
+                return structures, findings
+        structures, findings = _with_liver(volume, masks)
+        if structures is not masks:
+            self._livers = (*self._livers[1 - _LIVERS_KNOWN :], (volume, masks, structures, findings))
+        return structures, findings
+
+    def _knows(self, case: Case, scans: tuple[Volume, ...], centre_index: float | None) -> bool:
+        seen = self._seen
+        if seen is None or not _are_same(seen.scans, scans) or seen.masks is not case.masks:
+            return False
+        if seen.centre_index != centre_index:
+            return False
+        years, given = later_years(case), case.registrations
+        filled = [follow_up.year for follow_up in seen.model_input.follow_ups]
+        return years == filled and all(seen.given.get(year) is given.get(year) for year in years)
 
     def _findings_on_model(self) -> tuple[Finding, ...]:
         """Return what the reader must know of the model before any of its numbers."""
@@ -237,7 +270,7 @@ class Assessor:
             )
         return tuple(findings)
 
-    def _provenance(self, case: Case, model_input: ModelInput) -> Provenance:
+    def _provenance(self, case: Case, model_input: ModelInput, registrations: Mapping[int, Registration]) -> Provenance:
         card = self.card
         return Provenance(
             model_name=card.name,
@@ -247,6 +280,7 @@ class Assessor:
             software_version=star_core.__version__,
             series_uid=case.baseline_scan.series_uid,
             follow_up_series_uids={year: scan.series_uid for year, scan in case.scans.items() if year > 0},
+            follow_up_registrations={year: found.in_words() for year, found in registrations.items()},
             segmentation_uid=None if case.masks is None else case.masks.series_uid,
             preprocessing={
                 "centring_rule": model_input.centring_rule.value,
@@ -381,6 +415,7 @@ def _provenance_json(provenance: Provenance) -> dict[str, object]:
         "software_version": provenance.software_version,
         "series_uid": provenance.series_uid,
         "follow_up_series_uids": dict(provenance.follow_up_series_uids),
+        "follow_up_registrations": dict(provenance.follow_up_registrations),
         "segmentation_uid": provenance.segmentation_uid,
         "preprocessing": dict(provenance.preprocessing),
         "clinical_inputs": dict(provenance.clinical_inputs),

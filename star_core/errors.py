@@ -86,6 +86,10 @@ class RegistrationError(StarError):
     """Two scans cannot be brought to one space."""
 
 
+class OtherPatientError(RegistrationError):
+    """The headers of two scans name two patients."""
+
+
 class CohortError(StarError):
     """A cohort's manifest or one of its patients cannot be used."""
 

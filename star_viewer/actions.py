@@ -14,6 +14,7 @@ from star_viewer.action_spec import ActionSpec
 from star_viewer.anatomy_specs import ANATOMY_SPECS
 from star_viewer.display import WindowPreset
 from star_viewer.edit_specs import EDIT_SPECS
+from star_viewer.follow_specs import FOLLOW_SPECS
 from star_viewer.session import Session
 from star_viewer.view_specs import PRESET_NAMES, VIEW_SPECS
 
@@ -72,6 +73,7 @@ SPECS = (
     ActionSpec("annual", "Patient", "Cumulative or annual", "Switch cumulative and annual risk", "M"),
     ActionSpec("finetune", "Model", "Fine-tune on our patients…", "Train the heads on a cohort", "Ctrl+T"),
     *VIEW_SPECS,
+    *FOLLOW_SPECS,
     ActionSpec("theme", "View", "Dark or light", "Switch dark and light", "Ctrl+L", "mdi6.theme-light-dark"),
     *_DRAWING,
     *EDIT_SPECS,

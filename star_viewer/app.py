@@ -17,6 +17,7 @@ from star_viewer.copying import Copying, build_copies_runner
 from star_viewer.dialogs.about import AboutDialog
 from star_viewer.editing import Editing
 from star_viewer.filing import Filing
+from star_viewer.following import Following
 from star_viewer.importing import Importing
 from star_viewer.jobs.requests import CaseSource, Request
 from star_viewer.jobs.runner import JobRunner
@@ -101,6 +102,7 @@ class StarApp(QObject):
         )
         self.resecting = Resecting(self.window, self.session, self.workflow, self.editing.structures)
         self.filing = Filing(self.session, self.workflow, self.shelf, self.keeping, self.window)
+        self.following = Following(self.window, self.session, self.workflow, self.runner, self.keeping)
         self._connect_actions()
         self._connect_workflow()
         self._connect_views()
@@ -123,6 +125,7 @@ class StarApp(QObject):
         self.editing.close()
         self.segmenting.close()
         self.resecting.close()
+        self.following.close()
         self.keeping.close()
         self.copying.close()
         self.picturing.close()
@@ -324,6 +327,8 @@ class StarApp(QObject):
             return
         unit = " in this year" if self.session.incidence_mode is IncidenceMode.ANNUAL else ""
         parts = [] if reading.hu is None else [f"HU {reading.hu}"]
+        if reading.later_hu is not None:
+            parts.append(f"later HU {reading.later_hu}")
         if reading.risk_percent_per_10ml is not None:
             parts.append(f"risk {reading.risk_percent_per_10ml:.2f} % per 10 ml{unit}")
         if reading.structure:

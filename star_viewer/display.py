@@ -86,6 +86,16 @@ class Interpolation(StrEnum):
     CUBIC = "cubic"
 
 
+class Comparison(StrEnum):
+    """How a later CT is seen with the first one; the value is its name on screen."""
+
+    FIRST = "first CT"
+    LATER = "later CT"
+    SIDE = "side by side"
+    FADE = "fade"
+    DIFFERENCE = "difference"
+
+
 class SlabMode(StrEnum):
     """What a slice view shows of the slices about the crosshair's; the value is its name on screen."""
 
@@ -140,6 +150,7 @@ class DisplayStyle:
     """Everything about showing that is not the case's own.
 
     ``clip`` names the slice views whose planes cut the 3D view open, ``clip_far`` keeps the other side of them.
+    ``fade`` is the share of the later CT, 0..1.
     """
 
     layout: Layout = Layout.FOUR
@@ -154,6 +165,8 @@ class DisplayStyle:
     preset: SolidPreset = SolidPreset.STRUCTURES
     clip: frozenset[str] = frozenset()
     clip_far: bool = False
+    comparison: Comparison = Comparison.FIRST
+    fade: float = 0.5
 
 
 class Display(QObject):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QObject
 
 from star_core.errors import StarError
 from star_core.types import Severity
-from star_viewer.jobs.requests import CaseEdits
 from star_viewer.keeping import Keeping
 from star_viewer.landmarks import Landmarks
 from star_viewer.main_window import MainWindow
@@ -43,8 +44,9 @@ class Editing(QObject):
 
     def _hand_over(self) -> None:
         if self.structures.is_settled and self.landmarks.is_settled:
-            edits = CaseEdits(mask_edits=self.structures.packed_edits, landmarks=self.landmarks.placed)
-            self._workflow.take_edits(edits)
+            self._workflow.take_edits(
+                replace(self._workflow.edits, mask_edits=self.structures.packed_edits, landmarks=self.landmarks.placed)
+            )
 
     def _tell_segments(self, why: str) -> None:
         if why != self._why_no_segments:

@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, Signal
 
 from star_core.imaging.annotations import Annotation
 from star_core.imaging.measure import Measurement, compute_measurement
-from star_core.types import N_YEARS, Assessment, Case, ClinicalRecord, Masks, Volume
+from star_core.types import N_YEARS, Assessment, Case, ClinicalRecord, DoubleArray, Masks, Volume
 from star_viewer.anatomy import Anatomy
 from star_viewer.display import WINDOW_PRESETS as WINDOW_PRESETS
 from star_viewer.display import ColourMap, Display
@@ -44,6 +44,15 @@ class OverlayStyle:
     colour_map: ColourMap = ColourMap.INFERNO
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LaterScan:
+    """A follow-up CT on the first one's grid, the (4, 4) motion on LPS mm given to it by hand, and how it is named."""
+
+    volume: Volume
+    motion_lps: DoubleArray
+    label: str
+
+
 class Session(QObject):
     """The state of one window; see the module's text for who may change what."""
 
@@ -61,6 +70,7 @@ class Session(QObject):
     annotations_changed = Signal(object)  # tuple of Annotation
     edits_changed = Signal(object)  # Mapping of what was edited to the hash of a file
     selection_changed = Signal(str)  # id of an annotation, or nothing
+    later_changed = Signal(object)  # LaterScan | None
     pen_changed = Signal(object)  # StrEnum | None: AnnotationKind, or the kind of another tool
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -81,6 +91,7 @@ class Session(QObject):
         self._annotations: tuple[Annotation, ...] = ()
         self._edits: Mapping[str, str] = {}
         self._selection = ""
+        self._later: LaterScan | None = None
         self._pen: StrEnum | None = None
         self._measured: dict[Annotation, Measurement] = {}
         self.history = History(self, self)
@@ -116,6 +127,7 @@ class Session(QObject):
         self._measured.clear()
         self.history.clear()
         self.set_pen(None)
+        self.set_later(None)
         self.set_annotations(())
         self.set_edits({})
         self.set_assessment(None)
@@ -276,6 +288,17 @@ class Session(QObject):
         if kind is not self._pen:
             self._pen = kind
             self.pen_changed.emit(kind)
+
+    @property
+    def later(self) -> LaterScan | None:
+        """The follow-up CT that is seen with the first one, if any."""
+        return self._later
+
+    def set_later(self, later: LaterScan | None) -> None:
+        """See a follow-up CT, or move it."""
+        if later is not self._later:
+            self._later = later
+            self.later_changed.emit(later)
 
     def set_overlay(self, style: OverlayStyle) -> None:
         """Change how the risk map lies on the CT."""

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from star_core.errors import BundleError
 from star_core.types import Assessment, Case, Volume
+from star_viewer.jobs.follow_up_requests import ListOtherStudies, OpenFollowUp
 from star_viewer.jobs.requests import (
     ActivateModel,
     ArchivedScan,
@@ -181,5 +182,7 @@ class Workflow(QObject):
         if asked_by_user or failure.kind == BundleError.__name__:
             self.refused_source = request.source if isinstance(request, OpenCase) else None
             self.refused.emit(failure)
+        elif isinstance(request, OpenFollowUp | ListOtherStudies):
+            return  # ``following`` tells these
         elif not isinstance(request, ListSeries):  # the case of the same folder is opened next and tells the reason
             self.troubled.emit(request, failure)

@@ -35,6 +35,17 @@ from star_core.api.cohorts import (
     write_twin_cohort,
 )
 from star_core.api.deidentify import deidentify, deidentify_studies
+from star_core.api.follow_ups import (
+    LaterScan,
+    add_follow_ups,
+    align_follow_up,
+    align_follow_ups,
+    check_follow_up,
+    lay_on_first,
+    list_other_studies,
+    open_archived_follow_up,
+    open_follow_up,
+)
 from star_core.api.liver import (
     LiverMethod,
     export_segmentation,
@@ -61,7 +72,7 @@ from star_core.api.network import (
     send_files,
     send_studies,
 )
-from star_core.api.segments import find_ct_file, write_segments
+from star_core.api.segments import write_segments
 from star_core.api.studies import (
     continue_import,
     count_deleted,
@@ -84,12 +95,17 @@ from star_core.api.studies import (
 from star_core.model.registry import ModelInfo, activate_model, list_models
 
 __all__ = [
+    "LaterScan",
     "LiverMethod",
     "ModelInfo",
     "SeriesInfo",
     "activate_model",
+    "add_follow_ups",
+    "align_follow_up",
+    "align_follow_ups",
     "assess",
     "build_server",
+    "check_follow_up",
     "check_maps",
     "coarsen_cohort",
     "compare_models",
@@ -120,11 +136,13 @@ __all__ = [
     "join_cohorts",
     "keep_annotations",
     "keep_assessment",
+    "lay_on_first",
     "list_collection",
     "list_contents",
     "list_facets",
     "list_liver_methods",
     "list_models",
+    "list_other_studies",
     "list_series",
     "list_servers",
     "list_unfinished_imports",
@@ -133,7 +151,9 @@ __all__ = [
     "move_archive",
     "open_archive",
     "open_archived_case",
+    "open_archived_follow_up",
     "open_case",
+    "open_follow_up",
     "preparation",
     "purge_deletions",
     "read_annotations",

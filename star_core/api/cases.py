@@ -207,18 +207,14 @@ def _record_of_result(archive: Archive, study: int, series_id: int, result: int 
 
 
 def _open_follow_up(path: Path, year: int, interpolate_gaps: bool) -> Volume:
-    from star_core.dicom.discover import discover_series
-    from star_core.dicom.read import read_volume
-    from star_core.imaging.nifti import read_nifti_volume
+    from star_core.api.follow_ups import open_follow_up
 
     if not 1 <= year <= N_YEARS:
         raise StorageError(
             f"The follow-up in {path.name!r} is of year {year}; expected a postoperative year from 1 to {N_YEARS}.",
             remedy="Divide the months since surgery by 12 and round up.",
         )
-    if path.name.lower().endswith(NIFTI_SUFFIXES):
-        return read_nifti_volume(path)
-    return read_volume(choose_ct(discover_series(path), None), interpolate_gaps=interpolate_gaps)
+    return open_follow_up(path, interpolate_gaps=interpolate_gaps).volume
 
 
 def _record_beside(folder: Path) -> Path | None:

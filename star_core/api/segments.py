@@ -42,24 +42,3 @@ def write_segments(case: Case, out: Path, *, ct: Path | None = None) -> None:
     study = None if ct is None else read_study_header(ct)
     with new_file(out) as partial:
         write_couinaud(segments, case.baseline_scan, partial, patient_id=case.case_id, study=study)
-
-
-def find_ct_file(folder: Path, series_uid: str | None) -> Path:
-    """Return one file of the CT that a folder or file is opened as (:func:`star_core.api.open_case`).
-
-    Raises
-    ------
-    StorageError, DicomError
-        When there is none any more.
-    SegmentationError
-        For a NIfTI image, which names no patient and no study.
-    """
-    from star_core.api.cases import NIFTI_SUFFIXES, choose_ct
-    from star_core.dicom.discover import discover_series
-
-    if folder.name.lower().endswith(NIFTI_SUFFIXES):
-        raise SegmentationError(
-            "Segments of a NIfTI image cannot be written as DICOM: it names no patient and no study.",
-            remedy="Open the CT as DICOM.",
-        )
-    return choose_ct(discover_series(folder), series_uid).paths[0]

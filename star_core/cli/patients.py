@@ -19,6 +19,7 @@ from star_core.cli.options import (
     RecordFile,
     Segmentation,
 )
+from star_core.types import RegistrationKind
 
 app = typer.Typer()
 
@@ -51,6 +52,9 @@ def assess(
     follow_up: Annotated[
         list[str] | None, typer.Option("--follow-up", help="A later CT as YEAR=FOLDER, years since surgery rounded up.")
     ] = None,
+    alignment: Annotated[
+        RegistrationKind, typer.Option("--alignment", help="How freely a follow-up may move: as a body, scaled, bent.")
+    ] = RegistrationKind.RIGID,
     device: Device = "auto",
     fill_gaps: Annotated[bool, typer.Option("--fill-gaps", help="Interpolate missing or uneven slices.")] = False,
     as_json: JsonFlag = False,
@@ -68,6 +72,8 @@ def assess(
         follow_ups=console.parse_follow_ups(follow_up or []),
         interpolate_gaps=fill_gaps,
     )
+    if follow_up:
+        case = api.align_follow_ups(case, alignment)
     assessment = api.assess(case, model, device=device)
     api.write_assessment(case, assessment, out)
     console.print_json(to_forecast_json(assessment)) if as_json else console.print_forecast(assessment, out)

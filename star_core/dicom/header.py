@@ -11,7 +11,9 @@ import math
 import struct
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,7 @@ _TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in _KEYWORDS}
 _WANTED = frozenset(_TAGS.values())
 _FACT_TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in _FACT_KEYWORDS}
 _FACTS_WANTED = frozenset(_FACT_TAGS.values())
+_DATE_TAGS = tuple(int(tag_for_keyword(name) or 0) for name in ("AcquisitionDate", "SeriesDate", "StudyDate"))
 _MULTI_FRAME_CT = frozenset({"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 
 
@@ -237,6 +240,25 @@ def read_series_facts(path: Path, *, modality: str = "") -> SeriesFacts:
         raise BrokenDicomError(f"reading it was stopped ({error})") from error
     referenced = tuple(answer.pop("referenced_series_uids"))
     return SeriesFacts(referenced_series_uids=referenced, **answer)
+
+
+def read_acquisition_date(path: Path) -> date | None:
+    """Return when the slices of a file were acquired, else when its series or study was made.
+
+    Dates identify: they are no part of what a volume carries, and are asked for by those that need one.
+
+    Raises
+    ------
+    star_core.dicom.scan.NotDicomError, star_core.dicom.scan.BrokenDicomError
+        The file cannot be read.
+    """
+    values = read_raw_header(path, frozenset(_DATE_TAGS)).values
+    for tag in _DATE_TAGS:
+        value = values.get(tag)
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value or "")
+        with suppress(ValueError):
+            return datetime.strptime(text.replace(".", "").strip(" \0")[:8], "%Y%m%d").date()
+    return None
 
 
 def read_facts_task(options: Mapping[str, Any], payload: bytes) -> tuple[dict[str, Any], Buffer]:

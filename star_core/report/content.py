@@ -176,6 +176,9 @@ def _build_provenance(assessment: Assessment) -> tuple[tuple[str, str], ...]:
         ("Segmentation", provenance.segmentation_uid or "none"),
         ("Created (UTC)", provenance.created_utc),
     ]
+    for year, series_uid in sorted(provenance.follow_up_series_uids.items()):
+        aligned = provenance.follow_up_registrations.get(year, "in the space of the first CT")
+        rows.append((f"Follow-up CT, year {year}", f"{series_uid}; {aligned}"))
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in provenance.preprocessing.items())
     rows.append(("Preprocessing", settings))
     return tuple(rows)

@@ -28,6 +28,7 @@ from star_core.types.findings import Finding, Severity
 from star_core.types.images import STRUCTURES, Acquisition, Masks, Structure, Volume
 from star_core.types.model_input import CentringRule, FollowUpInput, ModelInput
 from star_core.types.patient import CAUSES, Case, Cause, ClinicalRecord, Outcome, Sex
+from star_core.types.registration import Deformation, Registration, RegistrationKind, RegistrationQuality
 from star_core.types.results import (
     MIN_AT_RISK,
     Assessment,
@@ -57,6 +58,7 @@ __all__ = [
     "CohortForecast",
     "CouinaudLandmarks",
     "CouinaudSegments",
+    "Deformation",
     "DoubleArray",
     "Finding",
     "FloatArray",
@@ -73,6 +75,9 @@ __all__ = [
     "ProgressCallback",
     "Provenance",
     "RegionRisk",
+    "Registration",
+    "RegistrationKind",
+    "RegistrationQuality",
     "RiskMap",
     "Segment",
     "Severity",

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from star_core.types.couinaud import CouinaudLandmarks
 from star_core.types.images import Masks, Volume
+from star_core.types.registration import Registration
 
 
 class Sex(StrEnum):
@@ -79,6 +80,7 @@ class Case:
     """One patient: ``scans`` maps the postoperative year (0 = before surgery) to the CT of that year.
 
     ``landmarks`` are those of Couinaud's segments that a reader has placed; ``None`` leaves them to be found.
+    ``registrations`` tells by year how a later scan lies on the first; a year without one is registered as a body.
     """
 
     case_id: str
@@ -87,6 +89,7 @@ class Case:
     clinical: ClinicalRecord = field(default_factory=ClinicalRecord)
     outcome: Outcome | None = None
     landmarks: CouinaudLandmarks | None = None
+    registrations: Mapping[int, Registration] = field(default_factory=dict)
 
     @property
     def baseline_scan(self) -> Volume:

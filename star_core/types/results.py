@@ -133,6 +133,7 @@ class Provenance:
     clinical_inputs: Mapping[str, str | float | int | bool | None]
     created_utc: str
     follow_up_series_uids: Mapping[int, str] = field(default_factory=dict)
+    follow_up_registrations: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from star_core.types import ClinicalRecord, CouinaudLandmarks
+from star_core.types import ClinicalRecord, CouinaudLandmarks, RegistrationKind
+from star_viewer.follow_ups import Adjustment, FollowUpSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,16 @@ class CaseSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpEdit:
+    """A follow-up CT that fills a postoperative year, as the reader aligned it."""
+
+    source: FollowUpSource
+    year: int
+    kind: RegistrationKind
+    adjustment: Adjustment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseEdits:
     """What the reader made of a case beside its record.
 
@@ -45,10 +56,13 @@ class CaseEdits:
         Packed edits of the structures, oldest first (``star_core.imaging.editing.chain``).
     landmarks
         Where the reader put the landmarks of Couinaud's segments; ``None`` leaves them to be found.
+    follow_ups
+        Later CTs that fill a year of the model's sequence, one a year.
     """
 
     mask_edits: tuple[bytes, ...] = ()
     landmarks: CouinaudLandmarks | None = None
+    follow_ups: tuple[FollowUpEdit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What the worker process does for each request; ``*_tasks`` beside it are the only other importers of the facade."""
+"""What the worker process does for each request; modules of tasks alone import :mod:`star_core.api`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ from star_viewer.jobs.archive_requests import (
     UndoDeletion,
     UseArchive,
 )
+from star_viewer.jobs.follow_up_requests import ListOtherStudies, OpenFollowUp
+from star_viewer.jobs.follow_up_tasks import FollowUpTasks
 from star_viewer.jobs.mask_requests import ExportSegmentation, FindLiver, ListLiverMethods
 from star_viewer.jobs.requests import (
     ActivateModel,
@@ -61,10 +63,16 @@ class Tasks:
         self._model: str | None = None
         self._assessor: Assessor | None = None
         self._kept: dict[str, int] = {}
+        self._follow_ups = FollowUpTasks()
 
     def answer(self, request: Request, progress: ProgressCallback) -> object:
         """Return the answer to a request."""
         match request:
+            case OpenFollowUp():
+                return self._follow_ups.open(self._open(request.case, progress), request, progress)
+            case ListOtherStudies():
+                with api.open_archive() as archive:
+                    return api.list_other_studies(archive, request.study)
             case ListSeries():
                 return api.list_series(request.folder, progress)
             case OpenCase():
@@ -103,6 +111,7 @@ class Tasks:
             self._case = self._read(source, progress)
             self._source = source
             self._kept.clear()
+            self._follow_ups.clear()
             self._edited = (CaseEdits(), self._case)
         return self._case
 
@@ -110,7 +119,8 @@ class Tasks:
         """Return a case as the reader edited it; the same value while neither changes, by which scans are known."""
         case = self._open(source, progress)
         if self._edited is None or self._edited[0] != edits:
-            self._edited = (edits, api.edit_case(case, mask_edits=edits.mask_edits, landmarks=edits.landmarks))
+            case = api.edit_case(case, mask_edits=edits.mask_edits, landmarks=edits.landmarks)
+            self._edited = (edits, self._follow_ups.add_to(case, edits.follow_ups, progress))
         return self._edited[1]
 
     def _case_of(self, request: AssessCase | WriteReport, progress: ProgressCallback) -> Case:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QImage, QPainter, QPen, QPolygonF, QTransform
 
 from star_viewer.display import ColourMap
 from star_viewer.scene.cameras import OrbitCamera
-from star_viewer.scene.colours import BACKGROUND, FAINT_TEXT, TEXT, Rgb, build_risk_table
+from star_viewer.scene.colours import BACKGROUND, FAINT_TEXT, TEXT, Rgb, build_difference_table, build_risk_table
 
 MARGIN = 10
 _GAP = 12
@@ -125,24 +126,52 @@ def draw_legend(
     painter: QPainter, rect: QRectF, top: float, threshold_fraction: float, caption: str, colour_map: ColourMap
 ) -> None:
     """Draw the colour scale of the risk with its unit in the lower right corner."""
+    height = _LEGEND_SIZE[1]
+    labels = {part: f"{top * part:g}" for part in (0.0, 0.5, 1.0)}
+    colours = build_risk_table(height, colour_map)
+    _draw_scale(
+        painter, rect, colours, labels, (caption, "% per 10 ml"), shown=round(height * (1 - threshold_fraction))
+    )
+
+
+def draw_difference_legend(painter: QPainter, rect: QRectF, most_hu: float) -> None:
+    """Draw the colour scale of a difference in the lower right corner."""
+    labels = {0.0: f"-{most_hu:.0f}", 0.5: "0", 1.0: f"+{most_hu:.0f}"}
+    _draw_scale(
+        painter, rect, build_difference_table(_LEGEND_SIZE[1]), labels, ("later minus first", "HU"), on_white=True
+    )
+
+
+def _draw_scale(
+    painter: QPainter,
+    rect: QRectF,
+    table: NDArray[np.uint8],
+    labels: Mapping[float, str],
+    heading: tuple[str, str],
+    *,
+    shown: int = _LEGEND_SIZE[1],
+    on_white: bool = False,
+) -> None:
     width, height = _LEGEND_SIZE
     bar = QRectF(rect.right() - MARGIN - 52, rect.bottom() - MARGIN - height - 6, width, height)
-    colours = np.ascontiguousarray(np.repeat(build_risk_table(height, colour_map)[::-1, None], width, axis=1))
+    if on_white:
+        edge = rect.right() - 112
+        painter.fillRect(QRectF(edge, bar.top() - 44, rect.right() - edge, height + 60), to_qcolour(BACKGROUND, 225))
+    colours = np.ascontiguousarray(np.repeat(table[::-1, None], width, axis=1))
     image = QImage(colours.data, width, height, 3 * width, QImage.Format.Format_RGB888)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     painter.fillRect(bar, to_qcolour(BACKGROUND, 200))
-    shown = round(height * (1 - threshold_fraction))
     painter.drawImage(bar.topLeft(), image, QRectF(0, 0, width, shown))
     painter.setPen(QPen(to_qcolour(TEXT, 130), 1))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(bar.adjusted(-0.5, -0.5, 0.5, 0.5))
-    for part in (0.0, 0.5, 1.0):
+    for part, text in labels.items():
         label = QRectF(bar.right() + 6, bar.bottom() - part * height - 8, 46, 16)
-        draw_text(painter, label, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, f"{top * part:g}")
+        draw_text(painter, label, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
     right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom
     head = QRectF(rect.right() - MARGIN - 220, bar.top() - 44, 220, 36)
-    draw_text(painter, head.adjusted(0, 0, 0, -17), right, caption, FAINT_TEXT)
-    draw_text(painter, head, right, "% per 10 ml")
+    draw_text(painter, head.adjusted(0, 0, 0, -17), right, heading[0], FAINT_TEXT)
+    draw_text(painter, head, right, heading[1])
 
 
 def draw_cube(painter: QPainter, rect: QRectF, camera: OrbitCamera) -> None:

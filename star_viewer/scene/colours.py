@@ -89,9 +89,32 @@ _RISK_ANCHORS: dict[ColourMap, tuple[Rgb, ...]] = {
 }
 
 
+# ColorBrewer's RdBu (Apache 2.0) without its darkest ends: blue and red are told apart by colour-blind readers.
+_DIFFERENCE_ANCHORS: tuple[Rgb, ...] = (
+    (33, 102, 172),
+    (67, 147, 195),
+    (146, 197, 222),
+    (209, 229, 240),
+    (247, 247, 247),
+    (253, 219, 199),
+    (244, 165, 130),
+    (214, 96, 77),
+    (178, 24, 43),
+)
+
+
+def build_difference_table(size: int = 255) -> NDArray[np.uint8]:
+    """Return the (size, 3) colours of a difference from most negative (blue) over none (white) to positive (red)."""
+    return _interpolate(_DIFFERENCE_ANCHORS, size)
+
+
 def build_risk_table(size: int = 256, colour_map: ColourMap = ColourMap.INFERNO) -> NDArray[np.uint8]:
     """Return the (size, 3) risk colours from none to the highest."""
-    anchors = np.array(_RISK_ANCHORS[colour_map], dtype=np.float64)
+    return _interpolate(_RISK_ANCHORS[colour_map], size)
+
+
+def _interpolate(colours: tuple[Rgb, ...], size: int) -> NDArray[np.uint8]:
+    anchors = np.array(colours, dtype=np.float64)
     position = np.linspace(0, len(anchors) - 1, size)
     known = np.arange(len(anchors))
     channels = [np.interp(position, known, anchors[:, channel]) for channel in range(3)]

@@ -47,8 +47,15 @@ class Cutter:
         *,
         slab: Slab = THIN,
         interpolation: Interpolation = Interpolation.LINEAR,
+        motion_lps: DoubleArray | None = None,
     ) -> SliceImage:
-        """Return the slice of a (D, H, W) array on the plane's grid."""
+        """Return the slice of a (D, H, W) array on the plane's grid.
+
+        With ``motion_lps``, a (4, 4) motion on LPS mm, the array is seen as if it had been moved. It is then
+        interpolated also where nothing moves, so that two arrays can be compared cell by cell.
+        """
+        if motion_lps is not None:
+            return self._cut_across(voxels, plane, slice_index, slab, interpolation, motion_lps)
         if isinstance(plane, SlicePlane) and (slab.mode is SlabMode.THIN or not _is_sheared(plane)):
             indices = slab_indices(plane, slice_index, slab)
             if interpolation is Interpolation.CUBIC:
@@ -75,11 +82,19 @@ class Cutter:
         return SliceImage(np.array(refined), to_screen @ np.diag([1 / factor, 1 / factor, 1.0]))
 
     def _cut_across(
-        self, voxels: NDArray[Any], plane: Plane, slice_index: int, slab: Slab, interpolation: Interpolation
+        self,
+        voxels: NDArray[Any],
+        plane: Plane,
+        slice_index: int,
+        slab: Slab,
+        interpolation: Interpolation,
+        motion_lps: DoubleArray | None = None,
     ) -> SliceImage:
         reslice = self._reslice_of(voxels)
         cells_to_screen, width, height = _lay_cells(plane)
         to_lps = plane.screen_to_lps(slice_index) @ _lift(cells_to_screen)
+        if motion_lps is not None:
+            to_lps = np.linalg.inv(motion_lps) @ to_lps
         to_index = np.linalg.inv(plane.geometry.affine_lps) @ to_lps
         # VTK's (x, y, z) are (column, row, slice).
         reslice.SetResliceAxes(to_matrix4(to_index[[2, 1, 0, 3]]))

@@ -11,22 +11,23 @@ from PySide6.QtGui import QCloseEvent, QImage, QPainter, QPaintEvent, QResizeEve
 from PySide6.QtWidgets import QWidget
 
 from star_core.types import Volume
-from star_viewer.display import DisplayStyle, Layout
+from star_viewer.display import Comparison, DisplayStyle, Layout
 from star_viewer.scene.annotations import to_qcolour
 from star_viewer.scene.cameras import SliceCamera
 from star_viewer.scene.colours import FRAME
 from star_viewer.scene.hover import read_at
+from star_viewer.scene.later_pane import LaterPane
 from star_viewer.scene.layout_state import ViewPlaces, places_to_json
-from star_viewer.scene.layouts import legend_view, place_views
+from star_viewer.scene.layouts import legend_view, place_pairs, place_views
 from star_viewer.scene.oblique import ObliquePlane, Plane, turn_planes
 from star_viewer.scene.orientation import SliceKind, build_plane
 from star_viewer.scene.pane import Pane
 from star_viewer.scene.parts import SceneParts
 from star_viewer.scene.slice_pane import DragTool, SlicePane
 from star_viewer.scene.solid_pane import SolidPane
-from star_viewer.scene.state import SOLID, Frame, Rect, SceneState, ViewName
+from star_viewer.scene.state import SOLID, Frame, Rect, SceneState, ViewName, slice_kind_of
 from star_viewer.scene.vtk_widget import VtkDrawer
-from star_viewer.session import PointMm, Session
+from star_viewer.session import LaterScan, PointMm, Session
 
 _SETTLED_MS = 180
 _HOVER_MS = 15
@@ -49,6 +50,7 @@ class FourViews(QWidget):
         self._session = session
         self._planes: dict[SliceKind, Plane] = {}
         self._layout = session.display.style.layout
+        self._comparison = session.display.style.comparison
         self._leading: ViewName = SliceKind.AXIAL
         self._corner_lines: tuple[str, ...] = ()
         self._draft = False
@@ -82,9 +84,11 @@ class FourViews(QWidget):
         self.sagittal = SlicePane(SliceKind.SAGITTAL, self._session, self)
         self.coronal = SlicePane(SliceKind.CORONAL, self._session, self)
         self._slice_panes = (self.axial, self.sagittal, self.coronal)
+        self._later_panes = tuple(LaterPane(pane, self._session, self) for pane in self._slice_panes)
         self._panes: tuple[Pane, ...] = (self.axial, self.solid, self.sagittal, self.coronal)
+        self._all_panes: tuple[Pane, ...] = (*self._panes, *self._later_panes)
         self.coronal.shows_legend = True
-        for pane in self._panes:
+        for pane in self._all_panes:
             pane.camera_changed.connect(self._schedule)
             pane.camera_changed.connect(self.layout_changed)
             pane.hovered_at.connect(self._note_hover)
@@ -92,15 +96,20 @@ class FourViews(QWidget):
             pane.restore_asked.connect(self.restore)
             pane.maximise_asked.connect(self._toggle_maximised)
             pane.activated.connect(self._note_leading)
-        for slice_pane in self._slice_panes:
+        for slice_pane in self._all_slices:
             slice_pane.turn_asked.connect(self.turn_planes)
         self.solid.camera_changed.connect(self._start_draft)
+
+    @property
+    def _all_slices(self) -> tuple[SlicePane, ...]:
+        return (*self._slice_panes, *self._later_panes)
 
     def _connect(self) -> None:
         session = self._session
         session.volume_changed.connect(self._take_volume)
         session.display.changed.connect(self._take_style)
         session.anatomy.segments_changed.connect(self._schedule)
+        session.later_changed.connect(self._take_later)
         for signal in (session.crosshair_changed, session.window_level_changed):
             signal.connect(self._schedule)
         for signal in (session.year_changed, session.incidence_mode_changed, session.overlay_changed):
@@ -132,7 +141,7 @@ class FourViews(QWidget):
     def reset_views(self) -> None:
         """Show each slice whole, upright and along the grid, and the model from the front."""
         self._planes = self._planes_along(self._session.volume)
-        for pane in self._slice_panes:
+        for pane in self._all_slices:
             pane.set_plane(self._planes.get(pane.kind))
         self.solid.reset()
         self._schedule()
@@ -211,7 +220,7 @@ class FourViews(QWidget):
 
     def _take_planes(self, planes: dict[SliceKind, Plane]) -> None:
         self._planes = planes
-        for pane in self._slice_panes:
+        for pane in self._all_slices:
             if pane.kind in planes:
                 pane.follow_plane(planes[pane.kind])
         self._schedule()
@@ -225,7 +234,7 @@ class FourViews(QWidget):
 
     def set_tool(self, tool: DragTool) -> None:
         """Choose what a drag with the left button does on the slices."""
-        for pane in self._slice_panes:
+        for pane in self._all_slices:
             pane.tool = tool
 
     @property
@@ -298,9 +307,9 @@ class FourViews(QWidget):
         self._generation += 1
         if volume is None:
             self._asked = self._shown = None
-            for pane in self._panes:
+            for pane in self._all_panes:
                 pane.clear()
-        for pane in self._slice_panes:
+        for pane in self._all_slices:
             pane.set_plane(self._planes.get(pane.kind))
         self._schedule()
 
@@ -318,8 +327,20 @@ class FourViews(QWidget):
         if style.layout != self._layout:
             self._layout, self._maximised = style.layout, None
             self._place_panes()
+        if style.comparison is not self._comparison:
+            self._comparison = style.comparison
+            self._place_panes()
         self._parts.follow(style)
         self._start_draft()
+
+    def _take_later(self, _: LaterScan | None) -> None:
+        if self._is_paired != self._later_panes[0].isVisibleTo(self):
+            self._place_panes()
+        self._schedule()
+
+    @property
+    def _is_paired(self) -> bool:
+        return self._comparison is Comparison.SIDE and self._session.later is not None
 
     # ------------------------------------------------------------------ frames
 
@@ -350,7 +371,7 @@ class FourViews(QWidget):
     def _build_state(self, volume: Volume) -> SceneState:
         session, ratio = self._session, self.devicePixelRatioF()
         rects: dict[ViewName, Rect] = {}
-        for pane in self._panes:
+        for pane in self._all_panes:
             if pane.isVisibleTo(self):
                 place = pane.geometry()
                 corner = round(place.x() * ratio), round(place.y() * ratio)
@@ -364,6 +385,7 @@ class FourViews(QWidget):
             risk=self._parts.risk,
             paint=self._parts.paint,
             body=self._parts.body,
+            later=session.later,
             display=session.display.style,
             corner_lines=self._corner_lines,
             year=session.year,
@@ -385,7 +407,7 @@ class FourViews(QWidget):
         self._shown = frame.state
         if frame.state.draft and self._draft:
             self._settled.start()  # on a slow machine a draft takes long; the hand's rest counts from its end
-        for pane in self._panes:
+        for pane in self._all_panes:
             pane.show_frame(frame)
         self.frame_shown.emit(frame)
 
@@ -406,7 +428,7 @@ class FourViews(QWidget):
 
     def _toggle_maximised(self) -> None:
         sender = self.sender()
-        name = sender.name if isinstance(sender, Pane) else None
+        name = (slice_kind_of(sender.name) or sender.name) if isinstance(sender, Pane) else None
         self.maximise(None if self._maximised is not None else name)
 
     def layout_now(self) -> None:
@@ -414,22 +436,24 @@ class FourViews(QWidget):
         self._place_panes()
 
     def _note_leading(self, name: ViewName) -> None:
+        name = slice_kind_of(name) or name
         if name != self._leading:
             self._leading = name
             self._news.emit()
 
     def _place_panes(self) -> None:
         size = (self.width(), self.height())
+        place = place_pairs if self._is_paired else place_views
         if self._maximised is not None:
-            places = place_views(Layout.ONE, self._maximised, size)
+            places = place(Layout.ONE, self._maximised, size)
         else:
-            places = place_views(self._layout, self._leading, size)
+            places = place(self._layout, self._leading, size)
         legend = legend_view(places)
-        for pane in self._panes:
-            place = places.get(pane.name)
-            pane.setVisible(place is not None)
-            if place is not None:
-                pane.setGeometry(*place)
+        for pane in self._all_panes:
+            at = places.get(pane.name)
+            pane.setVisible(at is not None)
+            if at is not None:
+                pane.setGeometry(*at)
             pane.shows_legend = pane.name == legend
         if self._maximised is not None:
             next(pane for pane in self._panes if pane.name == self._maximised).setFocus()

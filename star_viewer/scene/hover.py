@@ -8,7 +8,8 @@ import numpy as np
 
 from star_core.types import CouinaudSegments, Geometry, Masks, RiskMap, Segment, Structure
 from star_viewer.scene.risk_frames import PERCENT_PER_10_ML
-from star_viewer.session import IncidenceMode, PointMm, Session
+from star_viewer.scene.state import ENDED_HU
+from star_viewer.session import IncidenceMode, LaterScan, PointMm, Session
 
 # What lies innermost is named: a tumour lies in the liver, a vessel may lie in the remnant.
 _INNERMOST_FIRST = (
@@ -24,9 +25,9 @@ _INNERMOST_FIRST = (
 class HoverReading:
     """Values at one point.
 
-    ``hu`` is ``None`` outside the scan, ``risk_percent_per_10ml`` is ``None`` without an assessment or outside its
-    grid, ``structure`` is empty where no known structure lies, and ``segment`` is ``None`` outside the liver and until
-    Couinaud's segments are worked out.
+    ``hu`` is ``None`` outside the scan, ``later_hu`` where no later CT is seen or it ends,
+    ``risk_percent_per_10ml`` is ``None`` without an assessment or outside its grid, ``structure`` is empty where no
+    known structure lies, and ``segment`` is ``None`` outside the liver and until Couinaud's segments are worked out.
     """
 
     point_mm: PointMm
@@ -34,6 +35,7 @@ class HoverReading:
     risk_percent_per_10ml: float | None
     structure: str
     segment: Segment | None = None
+    later_hu: int | None = None
 
 
 def read_at(session: Session, point_mm: PointMm) -> HoverReading:
@@ -47,7 +49,16 @@ def read_at(session: Session, point_mm: PointMm) -> HoverReading:
     if assessment is not None:
         risk = _risk_at(assessment.risk_map, point_mm, session.year, session.incidence_mode)
     structure = "" if masks is None else _structure_at(masks, point_mm)
-    return HoverReading(point_mm, hu, risk, structure, _segment_at(session.anatomy.segments, point_mm))
+    segment = _segment_at(session.anatomy.segments, point_mm)
+    later_hu = None if session.later is None else _later_at(session.later, point_mm)
+    return HoverReading(point_mm, hu, risk, structure, segment, later_hu)
+
+
+def _later_at(later: LaterScan, point_mm: PointMm) -> int | None:
+    left_mm, posterior_mm, superior_mm = (np.linalg.inv(later.motion_lps) @ [*point_mm, 1.0])[:3]
+    index = _voxel_of(later.volume.geometry, (float(left_mm), float(posterior_mm), float(superior_mm)))
+    hu = None if index is None else int(later.volume.voxels_hu[index])
+    return None if hu is None or hu <= ENDED_HU else hu
 
 
 def _voxel_of(geometry: Geometry, point_mm: PointMm) -> tuple[int, int, int] | None:

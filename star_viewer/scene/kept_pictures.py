@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from star_core.types import N_YEARS
+from star_viewer.display import Comparison
 from star_viewer.scene.layers.clipping import clip_key
-from star_viewer.scene.orientation import SliceKind
-from star_viewer.scene.state import Patch, Rect, SceneState, ViewName, is_unchanged
+from star_viewer.scene.state import LaterView, Patch, Rect, SceneState, ViewName, is_unchanged, slice_kind_of
 
 MOST_BYTES = 200_000_000
 
@@ -43,12 +43,16 @@ def needs_of(state: SceneState, name: ViewName) -> Needs:
     """Return what a view's picture of a state depends on."""
     risk = (state.year, state.mode, state.overlay)
     shared = (state.risk, state.volume, state.generation, state.rects[name], state.display.structures)
-    if isinstance(name, SliceKind):
+    kind = slice_kind_of(name)
+    if kind is not None:
         style = state.display
         look = (state.window_level, style.inverted, style.interpolation, state.slab)
-        place = (state.planes[name], state.slice_index(name), state.slice_cameras[name])
+        place = (state.planes[kind], state.slice_index(kind), state.slice_cameras[kind])
         segments = state.segments if style.segments.visible else None
-        return Needs(risk, (*shared, state.masks, segments, style.segments, *place, *look))
+        structures = (state.masks, segments, style.segments)
+        compared = (state.later, state.comparison, style.fade if state.comparison is Comparison.FADE else 0.0)
+        # On the later CT no risk is shown.
+        return Needs(() if isinstance(name, LaterView) else risk, (*shared, *structures, *place, *look, *compared))
     seen = (state.surfaces, state.paint, state.body, state.display.preset, state.orbit)
     return Needs(risk, (*shared, *seen, clip_key(state)), state.draft)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from star_viewer.display import Layout
 from star_viewer.scene.orientation import SliceKind
-from star_viewer.scene.state import SOLID, ViewName
+from star_viewer.scene.state import SOLID, LaterView, ViewName
 
 Place = tuple[int, int, int, int]
 """x, y, width and height in Qt's pixels."""
@@ -47,6 +47,29 @@ def place_views(layout: Layout, leading: ViewName, size: tuple[int, int]) -> dic
                 SliceKind.SAGITTAL: (0, top + LINE, left, bottom),
                 SliceKind.CORONAL: (left + LINE, top + LINE, right, bottom),
             }
+
+
+def place_pairs(layout: Layout, leading: ViewName, size: tuple[int, int]) -> dict[ViewName, Place]:
+    """Share a space among slice views of the first CT, at the left, and those of the later one beside them.
+
+    Both of a pair are of one size, so that a place lies at the same pixel of each. Arguments as for
+    :func:`place_views`; where the 3D view is alone, it stays so.
+    """
+    if layout is Layout.SOLID or (layout is Layout.ONE and leading == SOLID):
+        return place_views(layout, leading, size)
+    width, height = size
+    half = (width - LINE) // 2
+    if layout is Layout.FOUR:
+        kinds = [SliceKind.AXIAL, SliceKind.SAGITTAL, SliceKind.CORONAL]
+    else:
+        kinds = [SliceKind(leading) if leading != SOLID else SliceKind.AXIAL]
+    row = (height - LINE * (len(kinds) - 1)) // len(kinds)
+    places: dict[ViewName, Place] = {}
+    for number, kind in enumerate(kinds):
+        top = number * (row + LINE)
+        places[LaterView[kind.name]] = (width - half, top, half, row)
+        places[kind] = (0, top, half, row)
+    return places
 
 
 def legend_view(places: dict[ViewName, Place]) -> ViewName:

@@ -16,9 +16,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from star_viewer.scene.annotations import draw_legend, to_qcolour
+from star_viewer.display import Comparison
+from star_viewer.scene.annotations import draw_difference_legend, draw_legend, to_qcolour
 from star_viewer.scene.colours import BACKGROUND, FOCUS
-from star_viewer.scene.state import Frame, Picture, SceneState, ViewName
+from star_viewer.scene.state import Frame, Picture, SceneState, ViewName, slice_kind_of
 from star_viewer.session import IncidenceMode
 
 WHEEL_STEP = 120
@@ -80,14 +81,20 @@ class Pane(QWidget):
             image.setDevicePixelRatio(self.devicePixelRatioF())
             painter.drawImage(QPointF(0, 0), image)
             self.annotate(painter, rect, self._state)
-            if self.shows_legend and self._state.risk is not None and self._state.overlay.visible:
-                _draw_risk_legend(painter, rect, self._state)
+            if self.shows_legend:
+                self._draw_legend(painter, rect, self._state)
         if self.hasFocus():
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(to_qcolour(FOCUS, 200), 1))
             painter.drawRect(rect.adjusted(0.5, 0.5, -0.5, -0.5))
         painter.end()
+
+    def _draw_legend(self, painter: QPainter, rect: QRectF, state: SceneState) -> None:
+        if state.comparison is Comparison.DIFFERENCE and slice_kind_of(self.name) is not None:
+            draw_difference_legend(painter, rect, state.difference_hu)
+        elif state.risk is not None and state.overlay.visible:
+            _draw_risk_legend(painter, rect, state)
 
     def annotate(self, painter: QPainter, rect: QRectF, state: SceneState) -> None:
         """Write over the picture; each kind of pane has its own writing."""

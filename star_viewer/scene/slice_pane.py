@@ -64,6 +64,7 @@ def to_point(point_mm: np.ndarray) -> PointMm:
 class SlicePane(Pane):
     """Scrolls, aims, turns, pans, zooms and windows one slice view."""
 
+    is_later = False
     turn_asked = Signal(object, float)  # SliceKind, degrees by which the other planes turn about the crosshair
 
     def __init__(self, kind: SliceKind, session: Session, parent: QWidget | None = None) -> None:
@@ -204,7 +205,8 @@ class SlicePane(Pane):
         lines = [state.planes[self.kind].position_text(np.array(state.crosshair_mm))]
         if state.slab.mode is not SlabMode.THIN:
             lines.append(f"{state.slab.mode.value} of {state.slab.thickness_mm:g} mm")
-        return lines
+        compared = state.shown_text(beside=self.is_later)
+        return [*lines, compared] if compared else lines
 
     def _crosshair_at(self, state: SceneState) -> tuple[float, float]:
         plane = state.planes[self.kind]

@@ -27,7 +27,7 @@ from star_viewer.scene.layers.risk_volume_layer import RiskVolumeLayer
 from star_viewer.scene.layers.segment_layer import SegmentLayer
 from star_viewer.scene.layers.surface_layer import SurfaceLayer
 from star_viewer.scene.orientation import SliceKind
-from star_viewer.scene.state import SOLID, Frame, Patch, Rect, SceneState, ViewName
+from star_viewer.scene.state import SOLID, Frame, LaterView, Patch, Rect, SceneState, ViewName, slice_kind_of
 from star_viewer.scene.vtk_data import to_array
 
 
@@ -53,17 +53,24 @@ class Stage:
         self._may_stop = self._was_stopped = False
         self._buffer = vtkUnsignedCharArray()
         for kind in SliceKind:
-            renderer = self._add_renderer(kind)
-            renderer.GetActiveCamera().ParallelProjectionOn()
+            renderer = self._add_slice_renderer(kind)
             self._layers[kind] = [
                 CtLayer(kind, renderer),
                 SegmentLayer(kind, renderer),
                 RiskLayer(kind, renderer),
                 OutlineLayer(kind, renderer),
             ]
+        for view in LaterView:
+            renderer = self._add_slice_renderer(view)
+            self._layers[view] = [CtLayer(view.kind, renderer, is_later=True), OutlineLayer(view.kind, renderer)]
         solid = self._add_renderer(SOLID)
         _add_lights(solid)
         self._layers[SOLID] = [SurfaceLayer(solid), CtVolumeLayer(solid), RiskVolumeLayer(solid)]
+
+    def _add_slice_renderer(self, name: ViewName) -> vtkRenderer:
+        renderer = self._add_renderer(name)
+        renderer.GetActiveCamera().ParallelProjectionOn()
+        return renderer
 
     def _add_renderer(self, name: ViewName) -> vtkRenderer:
         renderer = vtkRenderer()
@@ -167,6 +174,8 @@ class Stage:
 
     def _risk_part(self, state: SceneState, name: ViewName) -> Rect:
         whole = Rect(0, 0, state.rects[name].width, state.rects[name].height)
+        if isinstance(name, LaterView):
+            return Rect(0, 0, 2, 2)
         if not isinstance(name, SliceKind) or state.risk is None:
             return whole
         plane = state.planes[name]
@@ -185,8 +194,9 @@ class Stage:
             x / width, (height - y - part.height) / height, (x + part.width) / width, (height - y) / height
         )
         camera = renderer.GetActiveCamera()
-        if isinstance(name, SliceKind):
-            screen = build_screen_map(state.planes[name], state.slice_cameras[name], (rect.width, rect.height))
+        kind = slice_kind_of(name)
+        if kind is not None:
+            screen = build_screen_map(state.planes[kind], state.slice_cameras[kind], (rect.width, rect.height))
             u_mm, v_mm = screen.to_mm(part.x + part.width / 2, part.y + part.height / 2)
             # Layers lay their slices turned; the camera always stands upright.
             right_mm, up_mm = (to_turn_matrix(screen.turn)[:2, :2] @ [u_mm, v_mm]).tolist()

@@ -4,23 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from star_core.types import CouinaudSegments, Masks, Volume
-from star_viewer.display import DisplayStyle, Slab, SlabMode
+from star_viewer.display import Comparison, DisplayStyle, Slab, SlabMode
 from star_viewer.scene.body import CoarseCt
 from star_viewer.scene.cameras import OrbitCamera, SliceCamera
 from star_viewer.scene.oblique import Plane
 from star_viewer.scene.orientation import SliceKind
 from star_viewer.scene.risk_frames import RiskFrames, RiskPaint
 from star_viewer.scene.surfaces import Surface
-from star_viewer.session import IncidenceMode, OverlayStyle, PointMm, WindowLevel
+from star_viewer.session import IncidenceMode, LaterScan, OverlayStyle, PointMm, WindowLevel
 
 SOLID = "solid"
-ViewName = SliceKind | str
-"""A slice view, or :data:`SOLID` for the 3D view."""
+ENDED_HU = -1500
+"""At or below this, below air, a later CT has ended."""
+
+
+class LaterView(StrEnum):
+    """The views of the later CT beside those of the first one."""
+
+    AXIAL = "later axial"
+    CORONAL = "later coronal"
+    SAGITTAL = "later sagittal"
+
+    @property
+    def kind(self) -> SliceKind:
+        """The slice view beside which it stands."""
+        return SliceKind[self.name]
+
+
+ViewName = SliceKind | LaterView | str
+"""A slice view, one of the later CT, or :data:`SOLID` for the 3D view."""
+
+
+def slice_kind_of(name: ViewName) -> SliceKind | None:
+    """Return which slices a view shows, ``None`` for the 3D view."""
+    if isinstance(name, LaterView):
+        return name.kind
+    return name if isinstance(name, SliceKind) else None
+
 
 Picture = NDArray[np.uint8]
 """(height, width, 4) RGBX of one view, top row first."""
@@ -59,6 +85,7 @@ class SceneState:
     corner_lines: tuple[str, ...] = ()
     paint: RiskPaint | None = None
     body: CoarseCt | None = None
+    later: LaterScan | None = None
     draft: bool = False
     generation: int = 0  # counts volumes taken over, so that a view that was cleared is drawn anew
 
@@ -67,6 +94,32 @@ class SceneState:
         """What the slice views show of the neighbouring slices."""
         mode = self.display.slab_mode
         return Slab(mode, 0.0 if mode is SlabMode.THIN else self.display.slab_mm)
+
+    @property
+    def comparison(self) -> Comparison:
+        """How the later CT is seen; without one the first is seen alone."""
+        return Comparison.FIRST if self.later is None else self.display.comparison
+
+    @property
+    def difference_hu(self) -> float:
+        """The difference at the ends of its scale: half of the grey window."""
+        return self.window_level.width_hu / 2
+
+    def shown_text(self, *, beside: bool) -> str:
+        """Return which CT a slice view shows, ``beside`` for a view of the later one; empty where there is but one."""
+        if self.later is None:
+            return ""
+        named = f"later CT, {self.later.label}"
+        match self.comparison:
+            case Comparison.SIDE:
+                return named if beside else "first CT"
+            case Comparison.LATER:
+                return named
+            case Comparison.FADE:
+                return f"{100 * self.display.fade:.0f} % {named}"
+            case Comparison.DIFFERENCE:
+                return f"{named}, minus first"
+        return "first CT"
 
     def slice_index(self, kind: SliceKind) -> int:
         """Return the index of the slice that a view shows."""

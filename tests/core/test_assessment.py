@@ -12,7 +12,15 @@ from star_core import api
 from star_core.assessment import Assessor, to_forecast_json
 from star_core.errors import BundleError
 from star_core.model.bundle import ModelBundle, read_bundle
-from star_core.types import Assessment, Case, CentringRule, Landmark
+from star_core.types import (
+    Assessment,
+    Case,
+    CentringRule,
+    Landmark,
+    Registration,
+    RegistrationKind,
+    RegistrationQuality,
+)
 
 
 def test_a_changed_record_changes_the_forecast_and_keeps_the_scan(untrained_bundle: Path) -> None:
@@ -71,6 +79,14 @@ def test_a_scan_is_prepared_as_the_model_was_trained(untrained_bundle: Path) -> 
         Assessor(ModelBundle(card=unknown, weights=bundle.weights))
 
 
+def lie(*, shifted_mm: float) -> Registration:
+    """A later scan that lies to the left of where the first one does."""
+    to_later = np.eye(4)
+    to_later[0, 3] = shifted_mm
+    quality = RegistrationQuality(similarity_before=0.5, similarity_after=0.9, overlap_share=1.0)
+    return Registration(kind=RegistrationKind.AFFINE, to_later_lps=to_later, quality=quality)
+
+
 def test_a_follow_up_in_the_first_scans_space_fills_its_year(untrained_bundle: Path) -> None:
     case = api.demo_case()
     darker = replace(case.baseline_scan, voxels_hu=case.baseline_scan.voxels_hu - np.int16(40), series_uid="2.25.7")
@@ -84,3 +100,12 @@ def test_a_follow_up_in_the_first_scans_space_fills_its_year(untrained_bundle: P
     assert later.image.mean() < assessment.model_input.image.mean()
     assert assessment.provenance.follow_up_series_uids == {2: "2.25.7"}
     assert not np.array_equal(assessment.forecast.overall_survival, alone.forecast.overall_survival)
+    elsewhere = replace(case, scans={**case.scans, 3: darker}, registrations={3: lie(shifted_mm=30.0)})
+    assessment = assessor.assess(elsewhere)
+    (moved,) = assessment.model_input.follow_ups
+    assert moved.year == 3
+    assert not np.array_equal(moved.image, later.image)
+    assert "year 3" in next(finding.message for finding in assessment.findings if finding.code == "follow-up")
+    words = assessment.provenance.follow_up_registrations[3]
+    assert words == "affine, grey values agree by 0.90 (0.50 as they lay), 100 % covered"
+    assert to_forecast_json(assessment)["provenance"]["follow_up_registrations"] == {3: words}  # type: ignore[index]

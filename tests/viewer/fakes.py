@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 
-from star_core.errors import NotCtError
+from star_core.errors import NotCtError, OtherPatientError, RegistrationError
 from star_core.imaging.editing.patch import build_patch
 from star_core.types import (
     CAUSES,
@@ -23,10 +24,14 @@ from star_core.types import (
     Interval,
     ProgressCallback,
     RegionRisk,
+    RegistrationKind,
+    RegistrationQuality,
     Severity,
     Sex,
     Structure,
 )
+from star_viewer.follow_ups import AlignedScan
+from star_viewer.jobs.follow_up_requests import ListOtherStudies, OpenFollowUp
 from star_viewer.jobs.mask_requests import ExportSegmentation, FindLiver, FoundLiver, ListLiverMethods
 from star_viewer.jobs.requests import (
     ActivateModel,
@@ -170,6 +175,10 @@ class FakeTasks:
                 )
             case OpenCase():
                 return self._open(request, progress)
+            case OpenFollowUp():
+                return self._follow(request)
+            case ListOtherStudies():
+                return ()
             case AssessCase():
                 assessment = build_full_assessment(replace(self._case, clinical=request.clinical))
                 return replace(assessment, landmarks=request.edits.landmarks or assessment.landmarks)
@@ -191,6 +200,23 @@ class FakeTasks:
                 request.path.write_bytes(b"DICM")
                 return request.path
         raise ValueError(type(request).__name__)
+
+    def _follow(self, request: OpenFollowUp) -> AlignedScan:
+        """A later CT by the name of its folder: its date, or what is wrong with it."""
+        name = request.source.folder.name if request.source.folder else "2026-01-31"
+        if name == "diverges":
+            raise RegistrationError(
+                "The follow-up CT could not be aligned with the first one: it would be turned by 90 degrees.",
+                remedy="Leave it out.",
+            )
+        if name == "stranger" and not request.source.accept_other_patient:
+            raise OtherPatientError("The headers of this CT and of the first one name two patients.")
+        first = self._case.baseline_scan
+        later = replace(first, voxels_hu=first.voxels_hu + np.int16(50), series_uid=f"1.2.9.{name}")
+        day = date.fromisoformat(name) if name[:1].isdigit() else None
+        after = {RegistrationKind.RIGID: 0.7, RegistrationKind.AFFINE: 0.8, RegistrationKind.B_SPLINE: 0.9}
+        quality = RegistrationQuality(similarity_before=0.5, similarity_after=after[request.kind], overlap_share=0.97)
+        return AlignedScan(volume=later, acquired_on=day, quality=quality)
 
     def _open(self, request: OpenCase, progress: ProgressCallback) -> Case:
         match request.source.folder.name if request.source.folder else "":

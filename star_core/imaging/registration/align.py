@@ -5,17 +5,20 @@ Mutual information (Mattes, doi 10.1109/TMI.2003.809072) on both scans at 4 mm, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from star_core.errors import RegistrationError
+from star_core.errors import CancelledError, RegistrationError
 from star_core.imaging.registration.images import to_affine, to_coarse_image, to_deformation, to_matrix
 from star_core.imaging.registration.quality import check_plausible, measure_quality
-from star_core.imaging.registration.result import Deformation, Registration, RegistrationKind, invert
 from star_core.types import DoubleArray, ProgressCallback, Volume, ignore_progress
+from star_core.types.registration import Deformation, Registration, RegistrationKind
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
 
+Look = Callable[[], None]
 _SEED, _BINS, _SAMPLED = 1, 32, 0.2
 _KNOT_MM = 60.0
 _BENDING_STEPS = 25
@@ -53,14 +56,15 @@ def register(
     progress(0, steps)
     fixed, moving = to_coarse_image(first), to_coarse_image(later)
     try:
-        to_later = _align_rigid(fixed, moving, start_lps)
+        to_later = _align_rigid(fixed, moving, start_lps, partial(progress, 0, steps))
         # Two patients would agree once one is bent enough: what is no match as a body is none at all.
         check_plausible(to_later, measure_quality(fixed, moving, to_later, None))
         progress(1, steps)
         if kind is not RegistrationKind.RIGID:
-            to_later = _align_affine(fixed, moving, to_later)
+            to_later = _align_affine(fixed, moving, to_later, partial(progress, 1, steps))
             progress(2, steps)
-        deformation = _bend(fixed, moving, to_later) if kind is RegistrationKind.B_SPLINE else None
+        bends = kind is RegistrationKind.B_SPLINE
+        deformation = _bend(fixed, moving, to_later, partial(progress, 2, steps)) if bends else None
     except RuntimeError as error:
         raise RegistrationError(
             "The follow-up CT could not be aligned with the first one.", remedy=_REMEDY, details=str(error)
@@ -72,18 +76,7 @@ def register(
     return Registration(kind=kind, to_later_lps=to_later, quality=quality, deformation=deformation)
 
 
-def register_rigid(moving: Volume, fixed: Volume) -> DoubleArray:
-    """Return (4, 4): LPS mm of ``moving`` to LPS mm of ``fixed``.
-
-    Raises
-    ------
-    RegistrationError
-        When the result turns the patient or leaves too little in common to be believed.
-    """
-    return invert(register(moving, fixed).to_later_lps)
-
-
-def _align_rigid(fixed: sitk.Image, moving: sitk.Image, start_lps: DoubleArray | None) -> DoubleArray:
+def _align_rigid(fixed: sitk.Image, moving: sitk.Image, start_lps: DoubleArray | None, look: Look) -> DoubleArray:
     import SimpleITK as sitk  # noqa: N813
 
     start = sitk.CenteredTransformInitializer(
@@ -97,11 +90,11 @@ def _align_rigid(fixed: sitk.Image, moving: sitk.Image, start_lps: DoubleArray |
         start.SetCenter(middle)
     method.SetOptimizerAsRegularStepGradientDescent(2.0, 1e-3, 80)
     method.SetInitialTransform(start)
-    found = to_matrix(sitk.Euler3DTransform(_last(method.Execute(fixed, moving))))
+    found = to_matrix(sitk.Euler3DTransform(_run(method, fixed, moving, look)))
     return found if start_lps is None else start_lps @ found
 
 
-def _align_affine(fixed: sitk.Image, moving: sitk.Image, to_later: DoubleArray) -> DoubleArray:
+def _align_affine(fixed: sitk.Image, moving: sitk.Image, to_later: DoubleArray, look: Look) -> DoubleArray:
     import SimpleITK as sitk  # noqa: N813
 
     start = sitk.AffineTransform(3)
@@ -111,11 +104,11 @@ def _align_affine(fixed: sitk.Image, moving: sitk.Image, to_later: DoubleArray) 
     method.SetMovingInitialTransform(to_affine(to_later))
     method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 60)
     method.SetInitialTransform(start)
-    found = to_matrix(sitk.AffineTransform(_last(method.Execute(fixed, moving))))
+    found = to_matrix(sitk.AffineTransform(_run(method, fixed, moving, look)))
     return to_later @ found
 
 
-def _bend(fixed: sitk.Image, moving: sitk.Image, to_later: DoubleArray) -> Deformation:
+def _bend(fixed: sitk.Image, moving: sitk.Image, to_later: DoubleArray, look: Look) -> Deformation:
     import SimpleITK as sitk  # noqa: N813
 
     extent_mm = [size * mm for size, mm in zip(fixed.GetSize(), fixed.GetSpacing(), strict=True)]
@@ -126,7 +119,7 @@ def _bend(fixed: sitk.Image, moving: sitk.Image, to_later: DoubleArray) -> Defor
     method.SetMovingInitialTransform(to_affine(to_later))
     method.SetOptimizerAsLBFGSB(numberOfIterations=_BENDING_STEPS, maximumNumberOfCorrections=5)
     method.SetInitialTransform(sitk.BSplineTransformInitializer(fixed, mesh))
-    return to_deformation(_last(method.Execute(fixed, moving)), fixed)
+    return to_deformation(_run(method, fixed, moving, look), fixed)
 
 
 def _method(*, scaled: bool = True) -> sitk.ImageRegistrationMethod:
@@ -142,6 +135,27 @@ def _method(*, scaled: bool = True) -> sitk.ImageRegistrationMethod:
     method.SetShrinkFactorsPerLevel([4, 2, 1])
     method.SetSmoothingSigmasPerLevel([2.0, 1.0, 0.0])
     return method
+
+
+def _run(method: sitk.ImageRegistrationMethod, fixed: sitk.Image, moving: sitk.Image, look: Look) -> sitk.Transform:
+    """Return what was optimised; ``look`` is called in every step and may cancel."""
+    import SimpleITK as sitk  # noqa: N813
+
+    cancelled: list[CancelledError] = []
+
+    def look_up() -> None:
+        # An exception must not pass through the optimiser's own frames.
+        try:
+            look()
+        except CancelledError as error:
+            cancelled.append(error)
+            method.StopRegistration()
+
+    method.AddCommand(sitk.sitkIterationEvent, look_up)
+    found = method.Execute(fixed, moving)
+    if cancelled:
+        raise cancelled[0]
+    return _last(found)
 
 
 def _last(transform: sitk.Transform) -> sitk.Transform:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from star_core.imaging.geometry import to_canonical
-from star_core.imaging.registration.result import Deformation, Registration, invert
 from star_core.types import DoubleArray, Geometry, Volume
+from star_core.types.registration import Deformation, Registration, invert
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
 
 COARSE_MM = 4.0
 LOWEST_HU, HIGHEST_HU = -160.0, 240.0
-AIR_HU = -1024
+# Below what a CT gives for air, so that where a scan ends is told from air.
+OUTSIDE_HU = -2048
 
 
 def to_coarse_image(volume: Volume) -> sitk.Image:

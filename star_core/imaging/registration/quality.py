@@ -8,8 +8,8 @@ import numpy as np
 
 from star_core.errors import RegistrationError
 from star_core.imaging.registration.images import HIGHEST_HU, LOWEST_HU, to_transform
-from star_core.imaging.registration.result import Deformation, Registration, RegistrationKind, RegistrationQuality
 from star_core.types import BoolArray, DoubleArray, FloatArray
+from star_core.types.registration import Deformation, Registration, RegistrationKind, RegistrationQuality
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813

@@ -8,6 +8,7 @@ from vtkmodules.vtkImagingCore import vtkImageReslice
 from vtkmodules.vtkRenderingCore import vtkImageSlice, vtkImageSliceMapper, vtkRenderer
 
 from star_core.types import DoubleArray
+from star_viewer.display import Comparison
 from star_viewer.scene.cameras import to_turn_matrix
 from star_viewer.scene.colours import build_overlay_table
 from star_viewer.scene.oblique import Plane
@@ -45,7 +46,9 @@ class RiskLayer:
 
     def update(self, state: SceneState) -> None:
         """Follow the map, the year, the slice and the overlay's style."""
-        if state.risk is None or state.volume is None or not state.overlay.visible:
+        # Beside the colours of a difference those of the risk could not be told.
+        hidden = not state.overlay.visible or state.comparison is Comparison.DIFFERENCE
+        if state.risk is None or state.volume is None or hidden:
             self._slice.VisibilityOff()
             return
         if state.risk is not self._frames:

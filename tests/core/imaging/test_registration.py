@@ -10,12 +10,12 @@ import pytest
 
 from star_core.api import open_case
 from star_core.cohort.phantom import draw_scan
-from star_core.errors import RegistrationError
-from star_core.imaging.registration.align import register, register_rigid
+from star_core.errors import CancelledError, RegistrationError
+from star_core.imaging.registration.align import register
 from star_core.imaging.registration.quality import check_plausible
 from star_core.imaging.registration.resample import resample_later
-from star_core.imaging.registration.result import Deformation, Registration, RegistrationKind, RegistrationQuality
 from star_core.types import DoubleArray, Geometry, Volume
+from star_core.types.registration import Deformation, Registration, RegistrationKind, RegistrationQuality
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_a_known_motion_is_found_again(scan: Volume) -> None:
     motion = np.eye(4)
     motion[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     motion[:3, 3] = [12.0, -7.0, 20.0]
-    to_first = register_rigid(moved_by(scan, motion), scan)
+    to_first = np.linalg.inv(register(moved_by(scan, motion), scan).to_later_lps)
     corners = np.array([[-60.0, -60, 0], [60, 60, 40], [0, 0, 0]]) + scan.geometry.index_to_lps(
         np.array(scan.geometry.shape) / 2
     )
@@ -42,10 +42,23 @@ def test_a_known_motion_is_found_again(scan: Volume) -> None:
     assert np.abs(back - corners).max() < 2.0
 
 
+def test_it_is_cancelled_between_two_steps_of_the_search(scan: Volume) -> None:
+    reports: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> None:
+        reports.append((done, total))
+        if len(reports) == 4:
+            raise CancelledError("Cancelled.")
+
+    with pytest.raises(CancelledError):
+        register(scan, scan, progress=progress)
+    assert set(reports) == {(0, 2)}
+
+
 def test_scans_that_share_too_little_are_refused(scan: Volume) -> None:
     empty = replace(scan, voxels_hu=np.full_like(scan.voxels_hu, -1000))
     with pytest.raises(RegistrationError, match="could not be aligned"):
-        register_rigid(empty, scan)
+        register(empty, scan)
 
 
 def points_in(scan: Volume) -> DoubleArray:

@@ -6,11 +6,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
-from scipy.spatial.transform import Rotation
 
-from star_core.types import DoubleArray, FloatArray, Geometry, PointMm
+from star_core.types.basics import DoubleArray, FloatArray
+from star_core.types.space import Geometry, PointMm
 
 
 class RegistrationKind(StrEnum):
@@ -34,6 +32,8 @@ class Deformation:
 
     def at(self, points_mm: DoubleArray) -> DoubleArray:
         """Return the displacement of (N, 3) points, linearly interpolated; 0 outside of the grid."""
+        from scipy.ndimage import map_coordinates
+
         index = self.geometry.lps_to_index(points_mm).T
         parts = [map_coordinates(self.displacement_mm[..., axis], index, order=1, cval=0.0) for axis in range(3)]
         return np.stack(parts, axis=-1).astype(np.float64)
@@ -85,11 +85,36 @@ class Registration:
 
     def adjusted(self, translation_mm: PointMm, rotation_deg: PointMm, centre_mm: PointMm) -> Registration:
         """Return the registration after a reader shifted and turned the later scan about a point (axes L, P, S)."""
-        motion = np.eye(4)
-        motion[:3, :3] = Rotation.from_euler("xyz", rotation_deg, degrees=True).as_matrix()
-        centre = np.array(centre_mm)
-        motion[:3, 3] = centre - motion[:3, :3] @ centre + np.array(translation_mm)
+        motion = build_motion(translation_mm, rotation_deg, centre_mm)
         return replace(self, adjustment_lps=motion @ self.adjustment_lps)
+
+    @property
+    def is_adjusted(self) -> bool:
+        """Whether a reader moved the later scan by hand."""
+        return not np.allclose(self.adjustment_lps, np.eye(4), atol=1e-9)
+
+    def in_words(self) -> str:
+        """Return kind and quality: ``rigid, grey values agree by 0.93 (0.41 as they lay), 98 % covered``."""
+        quality = self.quality
+        by_hand = ", adjusted by hand" if self.is_adjusted else ""
+        return (
+            f"{self.kind.value}, grey values agree by {quality.similarity_after:.2f} "
+            f"({quality.similarity_before:.2f} as they lay), {100 * quality.overlap_share:.0f} % covered{by_hand}"
+        )
+
+
+def build_motion(translation_mm: PointMm, rotation_deg: PointMm, centre_mm: PointMm) -> DoubleArray:
+    """Return the (4, 4) motion on LPS mm that turns about L, then P, then S through a point, and then shifts."""
+    motion = np.eye(4)
+    for axis, degrees in enumerate(rotation_deg):
+        first, second = (axis + 1) % 3, (axis + 2) % 3
+        turn, angle = np.eye(3), np.radians(degrees)
+        turn[first, first] = turn[second, second] = np.cos(angle)
+        turn[second, first], turn[first, second] = np.sin(angle), -np.sin(angle)
+        motion[:3, :3] = turn @ motion[:3, :3]
+    centre = np.array(centre_mm)
+    motion[:3, 3] = centre - motion[:3, :3] @ centre + np.array(translation_mm)
+    return motion
 
 
 def invert(matrix: DoubleArray) -> DoubleArray:
@@ -97,6 +122,6 @@ def invert(matrix: DoubleArray) -> DoubleArray:
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
 
 
-def _apply(matrix: NDArray[np.float64], points: DoubleArray) -> DoubleArray:
+def _apply(matrix: DoubleArray, points: DoubleArray) -> DoubleArray:
     mapped: DoubleArray = points @ matrix[:3, :3].T + matrix[:3, 3]
     return mapped
