@@ -46,8 +46,8 @@ _TOOLS = (
 _SHAPES = tuple(
     ActionSpec(name, _MENU, text, tooltip, key, short=short)
     for name, text, tooltip, key, short in (
-        ("mask_fill_between", "Fill between slices", "Fill the slices between those drawn", "K", "Fill between"),
-        ("mask_smooth", "Smooth", "Round the structure off; its volume stays", "Shift+K", "Smooth"),
+        ("mask_fill_between", "Fill between slices", "Fill the slices between those drawn", "L", "Fill between"),
+        ("mask_smooth", "Smooth", "Round the structure off; its volume stays", "Shift+L", "Smooth"),
         ("mask_largest", "Keep the largest piece", "Remove all but the largest", "Ctrl+Alt+G", "Keep largest"),
         ("mask_keep_here", "Keep the piece here", "Remove all but what is at the crosshair", "Ctrl+Alt+J", "Keep here"),
         ("mask_islands", "Remove small islands", "Remove pieces below 1 ml", "Ctrl+Alt+I", "No islands"),
