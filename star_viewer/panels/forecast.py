@@ -181,11 +181,9 @@ class ForecastPanel(QWidget):
             x = self._x(year)
             painter.drawText(QRectF(x - 15, plot.bottom() + 2, 30, 2 * GRID), Qt.AlignmentFlag.AlignCenter, str(year))
             count = str(forecast.at_risk[year - 1])
-            painter.drawText(
-                QRectF(self._x(year - 1) - 15, plot.bottom() + 4 * GRID - 2, 30, 2 * GRID),
-                Qt.AlignmentFlag.AlignCenter,
-                count,
-            )
+            width = max(30, painter.fontMetrics().horizontalAdvance(count) + 12)  # a long one grows to the left
+            box = QRectF(self._x(year - 1) + 15 - width, plot.bottom() + 4 * GRID - 2, width, 2 * GRID)
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, count)
         line = QRectF(plot.left(), plot.bottom() + 2 * GRID, plot.width(), 2 * GRID)
         painter.drawText(line, Qt.AlignmentFlag.AlignCenter, "years after resection · training patients at risk:")
 
