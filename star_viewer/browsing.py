@@ -19,7 +19,7 @@ from star_viewer.shelf import Shelf
 from star_viewer.workflow import Workflow
 
 if TYPE_CHECKING:
-    from star_core.archive.archive import Purge
+    from star_core.archive.rows import Purge
 
 CHOOSING_PAUSE_MS = 150
 MOST_UNFOLDED = 20

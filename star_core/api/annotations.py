@@ -24,7 +24,8 @@ def keep_annotations(
     """
     from star_core.archive.audit import to_subject
     from star_core.archive.catalogue import find_study
-    from star_core.archive.results import ResultKind, keep_result
+    from star_core.archive.results import keep_result
+    from star_core.archive.rows import ResultKind
     from star_core.imaging.annotations import annotations_to_json
 
     _, found_uid = find_study(archive, series_id)
@@ -51,7 +52,8 @@ def read_annotations(archive: Archive, series_id: int, series_uid: str) -> tuple
         When its file is gone, altered or not as it must be.
     """
     from star_core.archive.catalogue import find_study
-    from star_core.archive.results import ResultKind, list_results, read_result
+    from star_core.archive.results import list_results, read_result
+    from star_core.archive.rows import ResultKind
     from star_core.imaging.annotations import annotations_from_json
 
     study, found_uid = find_study(archive, series_id)

@@ -190,7 +190,8 @@ def open_archived_case(
 
 def _record_of_result(archive: Archive, study: int, series_id: int, result: int | None) -> ClinicalRecord:
     """Return the record that an earlier result of this series was computed with; empty where there is none."""
-    from star_core.archive.results import ResultKind, list_results, read_result
+    from star_core.archive.results import list_results, read_result
+    from star_core.archive.rows import ResultKind
     from star_core.clinical.record import record_from_mapping
 
     if result is None:

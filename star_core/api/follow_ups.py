@@ -13,7 +13,8 @@ from star_core.errors import OtherPatientError, RegistrationError, StorageError
 from star_core.types import Case, ProgressCallback, Registration, RegistrationKind, Volume, ignore_progress
 
 if TYPE_CHECKING:
-    from star_core.archive.archive import Archive, StudyRow
+    from star_core.archive.archive import Archive
+    from star_core.archive.rows import StudyRow
     from star_core.dicom.discover import SeriesFiles
 
 

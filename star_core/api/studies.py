@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from star_core.types import Assessment, ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:
-    from star_core.archive.archive import Archive, Purge
+    from star_core.archive.archive import Archive
     from star_core.archive.audit import AuditReport
-    from star_core.archive.catalogue import Bin, Facets, StudyContents, UnfinishedImport
     from star_core.archive.importer import ImportReport
+    from star_core.archive.rows import Bin, Facets, Purge, StudyContents, UnfinishedImport
     from star_core.dicom.summary import SeriesDetails
 
 SUMMARY_YEARS = (1, 3, 5)
@@ -164,7 +164,8 @@ def keep_assessment(
     """
     from star_core.archive.audit import to_subject
     from star_core.archive.catalogue import find_study
-    from star_core.archive.results import ResultKind, keep_result
+    from star_core.archive.results import keep_result
+    from star_core.archive.rows import ResultKind
     from star_core.assessment import to_forecast_json
 
     provenance, recurrence = assessment.provenance, assessment.forecast.any_recurrence

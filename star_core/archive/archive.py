@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,7 @@ from star_core.archive.database import (
     writing,
 )
 from star_core.archive.results import delete_results_without_scan
+from star_core.archive.rows import Purge, SeriesRow, StudyFilter, StudyRow
 from star_core.archive.thumbnails import thumbnail_file
 from star_core.dicom.names import fold, to_display_name
 from star_core.errors import StorageError
@@ -32,61 +32,6 @@ from star_core.storage import storage_error
 
 FILES_FOLDER, INCOMING_FOLDER = "files", "incoming"
 MOST_ROWS = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyRow:
-    """One study as a browser shows it; ``date`` is ISO or empty, ``modalities`` sorted and without repetition."""
-
-    id: int
-    study_uid: str
-    patient: int
-    patient_name: str
-    patient_id: str
-    birth_date: str
-    sex: str
-    date: str
-    time: str
-    description: str
-    accession: str
-    modalities: tuple[str, ...]
-    instance_count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesRow:
-    """One series of a study."""
-
-    id: int
-    series_uid: str
-    modality: str
-    number: int | None
-    description: str
-    body_part: str
-    frame_of_reference_uid: str
-    instance_count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyFilter:
-    """Which studies are wanted: every word of ``text`` somewhere in names, ids and descriptions; the rest exactly.
-
-    ``date_from`` and ``date_to`` are ISO dates, both included.
-    """
-
-    text: str = ""
-    modality: str = ""
-    body_part: str = ""
-    date_from: str = ""
-    date_to: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purge:
-    """What a purge removed: copied files, and the series of which nothing is left here."""
-
-    files: int
-    series_uids: tuple[str, ...]
 
 
 class Archive:

@@ -3,53 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import and_, func, or_, select
 
-from star_core.archive.archive import Archive, SeriesRow
+from star_core.archive.archive import Archive
 from star_core.archive.database import import_files, imports, instances, reading, series, studies
-from star_core.archive.results import ResultRow, list_results
+from star_core.archive.results import list_results
+from star_core.archive.rows import Bin, Facets, SeriesRow, StudyContents, UnfinishedImport
 from star_core.errors import StorageError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facets:
-    """Modalities and body parts that there are."""
-
-    modalities: tuple[str, ...]
-    body_parts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudyContents:
-    """A study's series and results; ``drawn_on`` maps a segmentation's series to that of its CT, where it is known."""
-
-    study: int
-    series: tuple[SeriesRow, ...]
-    drawn_on: Mapping[int, int]
-    results: tuple[ResultRow, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnfinishedImport:
-    """An import that was killed or cancelled: the names of its sources, and how many files were done."""
-
-    number: int
-    started_utc: str
-    names: tuple[str, ...]
-    files_done: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bin:
-    """What deletions took away and a purge would remove."""
-
-    studies: int
-    files: int
-    size_bytes: int
 
 
 def list_facets(archive: Archive) -> Facets:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, delete, exists, select, update
 
 from star_core.archive.database import insert_row, instances, reading, results, series, writing
+from star_core.archive.rows import ResultKind, ResultRow
 from star_core.errors import StorageError
 from star_core.storage import new_file, storage_error
 
@@ -20,27 +19,6 @@ if TYPE_CHECKING:
     from star_core.archive.archive import Archive
 
 RESULTS_FOLDER = "results"
-
-
-class ResultKind(StrEnum):
-    """What a result is."""
-
-    ASSESSMENT = "assessment"
-    MEASUREMENT = "measurement"
-    REPORT = "report"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultRow:
-    """One result as a browser lists it; ``summary`` holds its few figures by name, units in the names."""
-
-    id: int
-    series: int
-    kind: ResultKind
-    model_name: str
-    model_id: str
-    created_utc: str
-    summary: Mapping[str, float]
 
 
 def keep_result(

@@ -22,9 +22,9 @@ from star_core.errors import CohortError, StarError, StorageError
 from star_core.types import Assessment, Cause, ProgressCallback
 
 if TYPE_CHECKING:
-    from star_core.archive.archive import StudyRow
     from star_core.archive.audit import AuditReport
     from star_core.archive.importer import ImportReport
+    from star_core.archive.rows import StudyRow
     from star_core.assessment import Attention
     from star_core.cohort.fetch import Listing
     from star_core.cohort.scans import MadeCohort

@@ -41,7 +41,7 @@ def list_(
     as_json: JsonFlag = False,
 ) -> None:
     """List studies, newest first."""
-    from star_core.archive.archive import StudyFilter
+    from star_core.archive.rows import StudyFilter
 
     wanted = StudyFilter(text=search, modality=modality, body_part=body_part, date_from=date_from, date_to=date_to)
     with api.open_archive(archive) as opened:

@@ -143,7 +143,8 @@ def _resident_mb() -> float:
 
 
 def _measure_search(folder: Path) -> list[BenchmarkResult]:
-    from star_core.archive.archive import Archive, StudyFilter
+    from star_core.archive.archive import Archive
+    from star_core.archive.rows import StudyFilter
 
     times_ms = []
     with Archive(folder) as archive:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from star_viewer.jobs.requests import Request
 
 if TYPE_CHECKING:
-    from star_core.archive.archive import StudyRow
-    from star_core.archive.catalogue import Bin, Facets, UnfinishedImport
+    from star_core.archive.rows import Bin, Facets, StudyRow, UnfinishedImport
     from star_core.imaging.annotations import Annotation
 
 PAGE_ROWS = 200

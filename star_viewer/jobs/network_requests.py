@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from star_viewer.jobs.requests import Request
 
 if TYPE_CHECKING:
-    from star_core.archive.archive import StudyRow
+    from star_core.archive.rows import StudyRow
     from star_core.dicom.network.query import StudyMatch
     from star_core.dicom.network.servers import Server
 

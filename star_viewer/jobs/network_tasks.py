@@ -29,8 +29,8 @@ from star_viewer.jobs.network_requests import (
 from star_viewer.jobs.requests import Request
 
 if TYPE_CHECKING:
-    from star_core.archive.archive import StudyRow
     from star_core.archive.importer import ImportReport
+    from star_core.archive.rows import StudyRow
 
 _POLL_S = 0.2
 

@@ -212,7 +212,7 @@ class ArchiveTasks:
     def _answer(self, archive: Archive, request: Request, progress: ProgressCallback) -> object:
         match request:
             case FindStudies():
-                from star_core.archive.archive import StudyFilter
+                from star_core.archive.rows import StudyFilter
 
                 wanted = StudyFilter(**asdict(request.wanted))
                 return archive.find_studies(wanted, limit=request.limit, offset=request.offset)

@@ -9,7 +9,8 @@ import pytest
 from star_core.api import keep_annotations, read_annotations
 from star_core.archive.archive import Archive
 from star_core.archive.importer import import_studies
-from star_core.archive.results import ResultKind, list_results
+from star_core.archive.results import list_results
+from star_core.archive.rows import ResultKind
 from star_core.errors import StorageError
 from star_core.imaging.annotations import AnnotationKind, AnnotationPlane, build_annotation
 

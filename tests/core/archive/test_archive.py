@@ -19,10 +19,11 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from star_core.archive import importer, sources, store
-from star_core.archive.archive import Archive, StudyFilter
+from star_core.archive.archive import Archive
 from star_core.archive.database import DATABASE_FILE, metadata
 from star_core.archive.importer import continue_import, import_studies
 from star_core.archive.readers import HeaderReaders
+from star_core.archive.rows import StudyFilter
 from star_core.dicom.discover import discover_series
 from star_core.dicom.read import read_volume
 from star_core.errors import CancelledError, StorageError

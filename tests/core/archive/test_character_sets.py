@@ -9,8 +9,9 @@ import pydicom
 import pytest
 from pydicom.data import get_charset_files
 
-from star_core.archive.archive import Archive, StudyFilter
+from star_core.archive.archive import Archive
 from star_core.archive.importer import import_studies
+from star_core.archive.rows import StudyFilter
 from tests.core.dicom.factory import build_volume, write_series
 
 SPELLINGS = {

@@ -8,7 +8,8 @@ import pytest
 
 from star_core.archive.archive import Archive
 from star_core.archive.importer import import_studies
-from star_core.archive.results import ResultKind, keep_result, list_results, read_result
+from star_core.archive.results import keep_result, list_results, read_result
+from star_core.archive.rows import ResultKind
 from star_core.errors import StorageError
 
 
